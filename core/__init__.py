@@ -1,0 +1,1 @@
+"""What trilabel knows and does without a window: geometry, recordings, people, projects."""

@@ -1,0 +1,1 @@
+"""Files that ship with trilabel: skeletons, icons, themes, key map, demo weights."""
