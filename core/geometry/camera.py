@@ -74,7 +74,9 @@ class Camera:
         scale = max(K[0, 0], K[1, 1])
         if max(abs(K[1, 0]), abs(K[2, 0]), abs(K[2, 1])) > 1e-9 * scale or abs(K[2, 2] - 1) > 1e-9:
             self._refuse(
-                "K", "an upper triangular matrix with last row 0 0 1", np.array2string(K, precision=4)
+                "K",
+                "an upper triangular matrix with last row 0 0 1",
+                np.array2string(K, precision=4),
             )
 
     def _check_rotation(self) -> None:
