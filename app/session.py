@@ -1,0 +1,286 @@
+"""The one mutable document of a running window: project, cursor, settings, what follows from them.
+
+Views read the session and listen to its signals; they never talk to each other. Reading a frame
+and triangulating it takes a few milliseconds, so both happen at once on the window's thread;
+pictures, summaries and proxies are background work (`app.jobs`, `core.recording.FrameLoader`).
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from PySide6.QtCore import QObject, Signal
+
+from core.diagnosis import diagnose_frame
+from core.errors import CommandRefusedError
+from core.project import Project
+from core.settings import TriangulationSettings
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from core.diagnosis import FrameDiagnosis
+    from core.observations import FrameObservations
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cursor:
+    """The place everything in the window is about.
+
+    Attributes:
+        frame: 0-based frame index.
+        camera: index into the rig.
+        person: person id, or None while nobody is selected.
+        joint: index into the skeleton, or None.
+    """
+
+    frame: int = 0
+    camera: int = 0
+    person: int | None = None
+    joint: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HoverTarget:
+    """The joint under the pointer, in any panel."""
+
+    person: int
+    joint: int
+    camera: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DisplaySettings:
+    """How things are shown; remembered per user, never part of the data.
+
+    Attributes:
+        theme: ``dark`` or ``light``.
+        point_size: radius of a fully weighted joint, in logical pixels.
+        opacity: of bones and joints, 0 to 1.
+        boxes: draw the cylinder boxes.
+        residuals: draw leave-one-out residuals as vectors.
+        bystanders: draw detections that belong to nobody.
+        labels: draw person numbers.
+        brightness: added, -1 to 1.
+        contrast: factor about mid-grey.
+        gamma: exponent of the picture's tone curve.
+    """
+
+    theme: str = "dark"
+    point_size: float = 4.0
+    opacity: float = 1.0
+    boxes: bool = False
+    residuals: bool = False
+    bystanders: bool = True
+    labels: bool = True
+    brightness: float = 0.0
+    contrast: float = 1.0
+    gamma: float = 1.0
+
+
+class Session(QObject):
+    """Project, cursor, settings and the diagnosis of the frame under the cursor.
+
+    Signals carry what happened, never what to do: ``cursor_changed(old, new)`` after the
+    observations and the diagnosis of a new frame are in place, ``diagnosis_changed`` whenever the
+    diagnosis is another (new frame, new settings, an edit).
+    """
+
+    project_changed = Signal()
+    cursor_changed = Signal(object, object)
+    diagnosis_changed = Signal(object)
+    settings_changed = Signal(object)
+    display_changed = Signal(object)
+    hover_changed = Signal(object)
+    labels_changed = Signal(object)
+    message_posted = Signal(str)
+    _engine_ready = Signal()
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._project: Project | None = None
+        self._cursor = Cursor()
+        self._settings = TriangulationSettings()
+        self._display = DisplaySettings()
+        self._observations: FrameObservations | None = None
+        self._diagnosis: FrameDiagnosis | None = None
+        self._hover: HoverTarget | None = None
+        self._is_engine_warm = False
+        self._engine_ready.connect(self._on_engine_ready)
+
+    # What there is to read.
+
+    @property
+    def project(self) -> Project | None:
+        """The open project, or None."""
+        return self._project
+
+    @property
+    def cursor(self) -> Cursor:
+        """Where the window is."""
+        return self._cursor
+
+    @property
+    def settings(self) -> TriangulationSettings:
+        """How frames are triangulated."""
+        return self._settings
+
+    @property
+    def display(self) -> DisplaySettings:
+        """How things are shown."""
+        return self._display
+
+    @property
+    def observations(self) -> FrameObservations | None:
+        """What was seen at the cursor's frame."""
+        return self._observations
+
+    @property
+    def diagnosis(self) -> FrameDiagnosis | None:
+        """The triangulation of the cursor's frame and its reasons; None while there is none."""
+        return self._diagnosis
+
+    @property
+    def hover_target(self) -> HoverTarget | None:
+        """The joint under the pointer."""
+        return self._hover
+
+    @property
+    def person_row(self) -> int | None:
+        """The row of the selected person in this frame's arrays; None where it is absent."""
+        if self._observations is None or self._cursor.person not in self._observations.persons:
+            return None
+        return self._observations.persons.index(self._cursor.person)
+
+    # What can be done.
+
+    def warm_up(self) -> None:
+        """Load the compiled triangulation in the background; frames are diagnosed once it is in."""
+
+        def load() -> None:
+            from core.geometry import warm_up
+
+            warm_up()
+            self._engine_ready.emit()
+
+        threading.Thread(target=load, name="warm-up", daemon=True).start()
+
+    def open_project(self, path: Path) -> None:
+        """Open a project in place of the current one, which stays open if this fails.
+
+        Raises:
+            DataError: the project cannot be read; the message says why.
+        """
+        project = Project.open(path)
+        self._adopt(project)
+        if project.read_only:
+            self.message_posted.emit(f"Opened read-only: {project.read_only_reason}")
+        else:
+            self.message_posted.emit(f"Opened {project.name}: {project.num_frames:,} frames")
+
+    def _adopt(self, project: Project | None) -> None:
+        previous, self._project = self._project, project
+        self._hover = None
+        if project is not None:
+            self._settings = project.settings
+            self._cursor = Cursor(joint=0)
+            self._read_frame()
+            persons = self._observations.persons if self._observations else ()
+            self._cursor = replace(self._cursor, person=persons[0] if persons else None)
+        else:
+            self._observations = self._diagnosis = None
+        if previous is not None:
+            previous.close()
+        self.project_changed.emit()
+        self.settings_changed.emit(self._settings)
+        self.cursor_changed.emit(self._cursor, self._cursor)
+        self.diagnosis_changed.emit(self._diagnosis)
+
+    def close_project(self) -> None:
+        """Close the project; the window shows how to open another."""
+        self._adopt(None)
+
+    def require_project(self) -> Project:
+        """The open project.
+
+        Raises:
+            CommandRefusedError: none is open.
+        """
+        if self._project is None:
+            raise CommandRefusedError("Open a project first.")
+        return self._project
+
+    def set_frame(self, frame: int) -> None:
+        """Go to a frame, clipped to the recording."""
+        if self._project is None:
+            return
+        frame = min(max(frame, 0), self._project.num_frames - 1)
+        if frame == self._cursor.frame:
+            return
+        old, self._cursor = self._cursor, replace(self._cursor, frame=frame)
+        self._read_frame()
+        self.cursor_changed.emit(old, self._cursor)
+        self.diagnosis_changed.emit(self._diagnosis)
+
+    def step(self, num_frames: int) -> None:
+        """Go forward or back."""
+        self.set_frame(self._cursor.frame + num_frames)
+
+    def select(
+        self, *, person: int | None = None, joint: int | None = None, camera: int | None = None
+    ) -> None:
+        """Select a person, joint or camera; what is None stays as it is."""
+        old = self._cursor
+        self._cursor = Cursor(
+            frame=old.frame,
+            camera=old.camera if camera is None else camera,
+            person=old.person if person is None else person,
+            joint=old.joint if joint is None else joint,
+        )
+        if self._cursor != old:
+            self.cursor_changed.emit(old, self._cursor)
+
+    def hover(self, target: HoverTarget | None) -> None:
+        """Say which joint the pointer is over."""
+        if target != self._hover:
+            self._hover = target
+            self.hover_changed.emit(target)
+
+    def set_settings(self, **changes: Any) -> None:  # noqa: ANN401 - fields of the settings
+        """Change how frames are triangulated; the diagnosis follows at once."""
+        settings = replace(self._settings, **changes)
+        if settings == self._settings:
+            return
+        self._settings = settings
+        if self._project is not None and not self._project.read_only:
+            self._project.set_settings(settings)
+        self.settings_changed.emit(settings)
+        self._diagnose()
+        self.diagnosis_changed.emit(self._diagnosis)
+
+    def set_display(self, **changes: Any) -> None:  # noqa: ANN401 - fields of the settings
+        """Change how things are shown."""
+        display = replace(self._display, **changes)
+        if display != self._display:
+            self._display = display
+            self.display_changed.emit(display)
+
+    # What follows from it.
+
+    def _read_frame(self) -> None:
+        assert self._project is not None
+        self._observations = self._project.observations(self._cursor.frame)
+        self._diagnose()
+
+    def _diagnose(self) -> None:
+        if self._project is None or self._observations is None or not self._is_engine_warm:
+            self._diagnosis = None
+            return
+        self._diagnosis = diagnose_frame(self._observations, self._project.rig, self._settings)
+
+    def _on_engine_ready(self) -> None:
+        self._is_engine_warm = True
+        self._diagnose()
+        self.diagnosis_changed.emit(self._diagnosis)
