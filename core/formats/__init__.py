@@ -1,0 +1,1 @@
+"""One file per external format: read into core values, write from core values."""
