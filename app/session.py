@@ -198,6 +198,20 @@ class Session(QObject):
         self.cursor_changed.emit(self._cursor, self._cursor)
         self.diagnosis_changed.emit(self._diagnosis)
 
+    def step_joint(self, num_joints: int) -> None:
+        """Select the next or previous joint, round and round."""
+        project = self.require_project()
+        joint = 0 if self._cursor.joint is None else self._cursor.joint + num_joints
+        self.select(joint=joint % project.skeleton.num_joints)
+
+    def step_person(self, num_persons: int) -> None:
+        """Select the next or previous person of this frame, round and round."""
+        persons = self._observations.persons if self._observations is not None else ()
+        if not persons:
+            raise CommandRefusedError("Nobody is tracked or detected in this frame.")
+        row = self.person_row
+        self.select(person=persons[0 if row is None else (row + num_persons) % len(persons)])
+
     def close_project(self) -> None:
         """Close the project; the window shows how to open another."""
         self._adopt(None)
@@ -223,6 +237,17 @@ class Session(QObject):
         self._read_frame()
         self.cursor_changed.emit(old, self._cursor)
         self.diagnosis_changed.emit(self._diagnosis)
+
+    @property
+    def frame_number(self) -> int:
+        """The cursor's frame as people count it (SportCenter's first frame is 1)."""
+        first = self._project.first_frame_number if self._project is not None else 0
+        return self._cursor.frame + first
+
+    def set_frame_number(self, number: int) -> None:
+        """Go to a frame by the number people see, clipped to the recording."""
+        if self._project is not None:
+            self.set_frame(number - self._project.first_frame_number)
 
     def step(self, num_frames: int) -> None:
         """Go forward or back."""

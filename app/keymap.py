@@ -1,0 +1,51 @@
+"""The table of commands and keys, read from resources/keymap.toml.
+
+Menus, the toolbar and the `?` sheet are all made from this one table, so the sheet is always true.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any, cast
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyAction:
+    """One command of the window.
+
+    Attributes:
+        id: what handlers are bound to.
+        title: as menus and the `?` sheet say it.
+        group: its heading.
+        keys: Qt key sequences; the first is shown in menus.
+        icon: a name of the Material Design set, or empty.
+        hold: it acts while the key is down.
+    """
+
+    id: str
+    title: str
+    group: str
+    keys: tuple[str, ...]
+    icon: str = ""
+    hold: bool = False
+
+
+@cache
+def load_keymap() -> tuple[KeyAction, ...]:
+    """All commands, in the order of the `?` sheet; every key belongs to one of them."""
+    table = tomllib.loads((files("resources") / "keymap.toml").read_text(encoding="utf-8"))
+    actions = tuple(
+        KeyAction(**{**row, "keys": tuple(row["keys"])})
+        for row in cast("list[dict[str, Any]]", table["action"])
+    )
+    keys = [key for action in actions for key in action.keys]
+    assert len(keys) == len(set(keys)), "keymap.toml gives one key to two commands"
+    return actions

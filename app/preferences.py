@@ -1,0 +1,84 @@
+"""What the window remembers between starts: layout, recent projects, display settings."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from PySide6.QtCore import QByteArray, QSettings
+
+from app.session import DisplaySettings
+
+if TYPE_CHECKING:
+    from PySide6.QtWidgets import QMainWindow
+
+_NUM_RECENT = 8
+# Raise this when docks change, so that an old layout is not forced on a new window.
+_LAYOUT_VERSION = 1
+
+
+class Preferences:
+    """A face on the platform's settings store (or, in tests, a file)."""
+
+    def __init__(self, file: Path | None = None) -> None:
+        self._store = (
+            QSettings("trilabel", "trilabel")
+            if file is None
+            else QSettings(str(file), QSettings.Format.IniFormat)
+        )
+
+    def recent(self) -> list[Path]:
+        """Projects opened last that still exist, newest first."""
+        value: Any = self._store.value("recent", [])
+        names = [value] if isinstance(value, str) else list(value or [])
+        return [path for path in map(Path, names) if path.is_dir()]
+
+    def add_recent(self, path: Path) -> None:
+        """Put a project first."""
+        path = path.resolve()
+        others = [other for other in self.recent() if other != path]
+        self._store.setValue("recent", [str(each) for each in [path, *others][:_NUM_RECENT]])
+
+    def display(self) -> DisplaySettings:
+        """The remembered display settings; defaults for what is missing or of another type."""
+        values: dict[str, Any] = {}
+        for entry in fields(DisplaySettings):
+            stored: Any = self._store.value(f"display/{entry.name}")
+            kind = type(getattr(DisplaySettings(), entry.name))
+            if stored is None:
+                continue
+            if kind is bool:
+                values[entry.name] = str(stored).lower() == "true"
+            elif kind is float:
+                number = _as_float(stored)
+                if number is not None:
+                    values[entry.name] = number
+            else:
+                values[entry.name] = str(stored)
+        return DisplaySettings(**values)
+
+    def set_display(self, display: DisplaySettings) -> None:
+        """Remember them."""
+        for entry in fields(DisplaySettings):
+            self._store.setValue(f"display/{entry.name}", getattr(display, entry.name))
+
+    def save_layout(self, window: QMainWindow) -> None:
+        """Remember where docks are."""
+        self._store.setValue("layout/geometry", window.saveGeometry())
+        self._store.setValue("layout/state", window.saveState(_LAYOUT_VERSION))
+
+    def restore_layout(self, window: QMainWindow) -> bool:
+        """Put docks where they were; False where nothing is remembered."""
+        geometry: Any = self._store.value("layout/geometry")
+        state: Any = self._store.value("layout/state")
+        if not isinstance(geometry, QByteArray) or not isinstance(state, QByteArray):
+            return False
+        return window.restoreGeometry(geometry) and window.restoreState(state, _LAYOUT_VERSION)
+
+
+def _as_float(value: object) -> float | None:
+    try:
+        return float(str(value))
+    except ValueError:
+        return None
