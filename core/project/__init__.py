@@ -1,0 +1,1 @@
+"""The project folder: labels with a journal, immutable imports, settings; what lasts."""

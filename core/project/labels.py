@@ -1,0 +1,451 @@
+"""The labels of a project: one writer, a journal, undo and redo without limit.
+
+Every act (do, undo, redo) is one transaction that writes the rows, the step and the act together,
+with synchronous=FULL: once `apply` has returned, kill -9 and power loss leave the edit in place.
+Undo takes the rows of a step back through the same writer. An edit after undos drops the undone
+steps from redo, but they stay in the journal: a researcher can follow every decision back.
+One lock guards the connection, so that a background thread may read while the window writes.
+"""
+
+from __future__ import annotations
+
+import threading
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from core.errors import CommandRefusedError, DataError
+from core.project.edits import Change, JointKey, Place, PointKey
+from core.project.journal import (
+    BulkLabels,
+    RowChange,
+    decode_changes,
+    decode_place,
+    encode_bulk,
+    encode_changes,
+    encode_place,
+)
+from core.project.schema import TABLES, connect, create_database
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterable, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from core.project.edits import Edit, Key, Row, Visibility, Writes
+
+Act = Literal["do", "undo", "redo"]
+_MAX_INTEGER = 1 << 31
+_STAMPED = 2  # the last two value columns: time and annotator
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """A 2D label: raw pixels (NaN where the place is not known), state, and who put it when."""
+
+    x_px: float
+    y_px: float
+    visibility: Visibility
+    origin: str
+    time: str
+    annotator: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class LabelRows:
+    """N labels as arrays, sorted by frame, camera, person, joint.
+
+    Attributes:
+        keys: (N, 4) int64: frame, camera, person, joint.
+        points_px: (N, 2) float64, raw pixels; NaN where the place is not known or outside.
+        visibility: (N,) of `Visibility`.
+        is_hand: (N,) bool, put in this tool rather than imported.
+    """
+
+    keys: NDArray[np.int64]
+    points_px: NDArray[np.float64]
+    visibility: NDArray[np.str_]
+    is_hand: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A line of the journal, for a history panel."""
+
+    id: int
+    time: str
+    annotator: str
+    description: str
+    place: Place | None
+    state: Literal["done", "undone", "dropped"]
+
+
+class LabelStore:
+    """labels.db, opened for one project. Thread-safe; close it when done."""
+
+    def __init__(
+        self, path: Path, cameras: Sequence[str], joints: Sequence[str], *, writable: bool
+    ) -> None:
+        """Open the labels of a project with these cameras and joints.
+
+        Raises:
+            DataError: where the file is damaged, or made for other cameras or joints.
+        """
+        self.path = path
+        self.camera_names = tuple(cameras)
+        self.joint_names = tuple(joints)
+        self._writable = writable
+        self._lock = threading.RLock()
+        self._connection = connect(path, writable=writable)
+        try:
+            self._check_names("cameras", "camera", self.camera_names)
+            self._check_names("joints", "joint", self.joint_names)
+        except BaseException:
+            self._connection.close()
+            raise
+
+    @classmethod
+    def create(cls, path: Path, cameras: Sequence[str], joints: Sequence[str]) -> None:
+        """Make an empty labels.db."""
+        create_database(path, cameras, joints)
+
+    def close(self) -> None:
+        """Close the connection; the last one to close folds the WAL into the database."""
+        with self._lock:
+            self._connection.close()
+
+    # Reading ------------------------------------------------------------------------------------
+
+    def rows(self, table: str, keys: Iterable[Key]) -> dict[Key, Row]:
+        """The rows that exist under these keys, values only."""
+        shape = TABLES[table]
+        query = f"SELECT {', '.join(shape.values)} FROM {table} WHERE {shape.where}"
+        found: dict[Key, Row] = {}
+        with self._lock:
+            for key in keys:
+                row = self._connection.execute(query, key).fetchone()
+                if row is not None:
+                    found[key] = tuple(row)
+        return found
+
+    def keys_of_person(self, table: str, frame: int, person: int) -> list[Key]:
+        """All keys of one person at one frame."""
+        query = f"SELECT {', '.join(TABLES[table].keys)} FROM {table}"
+        return [
+            tuple(row) for row in self._all(f"{query} WHERE person=? AND frame=?", person, frame)
+        ]
+
+    def label(self, key: JointKey) -> Label | None:
+        """The label of a joint in a view."""
+        row = self.rows("labels", [key]).get(key)
+        return None if row is None else _label(row)
+
+    def labels_between(self, start: int, stop: int) -> LabelRows:
+        """All 2D labels of the frames start…stop-1."""
+        rows = self._all(
+            "SELECT frame, camera, person, joint, x_px, y_px, visibility, origin = 'hand'"
+            " FROM labels WHERE frame >= ? AND frame < ? ORDER BY frame, camera, person, joint",
+            start,
+            stop,
+        )
+        columns = list(zip(*rows, strict=True)) or [()] * 8
+        points = np.array(columns[4:6], dtype=np.float64).T.reshape(-1, 2)
+        visibility = np.array(columns[6], dtype="U8")
+        points[visibility == "outside"] = np.nan
+        return LabelRows(
+            keys=np.array(columns[:4], dtype=np.int64).T.reshape(-1, 4),
+            points_px=points,
+            visibility=visibility,
+            is_hand=np.array(columns[7], dtype=bool),
+        )
+
+    def points_between(
+        self, start: int, stop: int
+    ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """All 3D labels of the frames start…stop-1: keys (N, 3) frame, person, joint; (N, 3) mm."""
+        rows = self._all(
+            "SELECT frame, person, joint, x_mm, y_mm, z_mm FROM points3d"
+            " WHERE frame >= ? AND frame < ? ORDER BY frame, person, joint",
+            start,
+            stop,
+        )
+        array = np.array(rows, dtype=np.float64).reshape(-1, 6)
+        return array[:, :3].astype(np.int64), array[:, 3:]
+
+    def frames(self, table: str = "labels") -> NDArray[np.int64]:
+        """Frames with any row, ascending; jumps from frame to frame in the index."""
+        return self._distinct(table, "frame")
+
+    def persons(self) -> NDArray[np.int64]:
+        """Persons with any label, 2D or 3D, ascending."""
+        return np.union1d(self._distinct("labels", "person"), self._distinct("points3d", "person"))
+
+    def frames_of(self, person: int) -> NDArray[np.int64]:
+        """Frames at which the person has a 2D label, ascending."""
+        rows = self._all("SELECT DISTINCT frame FROM labels WHERE person = ? ORDER BY 1", person)
+        return np.array(rows, dtype=np.int64).reshape(-1)
+
+    def count(self, table: str = "labels") -> int:
+        """Number of rows."""
+        return int(self._all(f"SELECT count(*) FROM {table}")[0][0])
+
+    @property
+    def revision(self) -> int:
+        """Grows by one with every act: what caches of anything made from labels are keyed by."""
+        return int(self._all("SELECT coalesce(max(id), 0) FROM acts")[0][0])
+
+    # The journal --------------------------------------------------------------------------------
+
+    @property
+    def undo_description(self) -> str | None:
+        """Name of the step that undo would take back; None where there is none."""
+        step = self._next_step("undo")
+        return None if step is None else str(step[1])
+
+    @property
+    def redo_description(self) -> str | None:
+        """Name of the step that redo would bring back; None where there is none."""
+        step = self._next_step("redo")
+        return None if step is None else str(step[1])
+
+    def history(self, limit: int = 100) -> list[Step]:
+        """The latest steps, newest first."""
+        rows = self._all(
+            "SELECT id, time, annotator, description, place, state FROM steps"
+            " ORDER BY id DESC LIMIT ?",
+            limit,
+        )
+        return [
+            Step(number, time, annotator, description, decode_place(place), state)
+            for number, time, annotator, description, place, state in rows
+        ]
+
+    # Writing ------------------------------------------------------------------------------------
+
+    def apply(self, edit: Edit, *, place: Place | None, annotator: str) -> Change:
+        """Carry out an edit, durably; a change of nothing where all stands as it shall already.
+
+        Raises:
+            CommandRefusedError: where the edit cannot be made, or the project is read-only.
+        """
+        with self._writing():
+            changes = self._resolve(edit.writes(self), _now(), annotator)
+            description = edit.describe(self)
+            if changes:
+                self._connection.execute("UPDATE steps SET state='dropped' WHERE state='undone'")
+                step = self._insert_step(
+                    description, place, encode_changes(changes), False, annotator
+                )
+                self._put(changes)
+                self._record("do", step, annotator)
+            return _change(changes, description, place)
+
+    def import_labels(self, bulk: BulkLabels, *, description: str, annotator: str) -> int:
+        """Put the labels of another tool in one compact step, which cannot be undone.
+
+        A label that is there already stays as it is: nothing automatic overwrites it.
+
+        Returns:
+            How many rows, 2D and 3D, were put.
+        """
+        with self._writing():
+            bulk = bulk.without(
+                self._existing("labels", bulk.keys), self._existing("points3d", bulk.point_keys)
+            )
+            if not len(bulk):
+                return 0
+            now = _now()
+            self._connection.execute("UPDATE steps SET state='dropped' WHERE state='undone'")
+            blob = encode_bulk(bulk, now, annotator)
+            step = self._insert_step(description, None, blob, True, annotator)
+            self._put(decode_changes(blob, packed=True))
+            self._record("do", step, annotator)
+            return len(bulk)
+
+    def undo(self, annotator: str) -> Change:
+        """Take the latest step back.
+
+        Raises:
+            CommandRefusedError: where there is none, or it is an import.
+        """
+        return self._again("undo", annotator)
+
+    def redo(self, annotator: str) -> Change:
+        """Bring the latest undone step back.
+
+        Raises:
+            CommandRefusedError: where there is none.
+        """
+        return self._again("redo", annotator)
+
+    def replay(self) -> dict[str, dict[Key, Row]]:
+        """The state that the journal tells, by table; it must equal `state`."""
+        state: dict[str, dict[Key, Row]] = {name: {} for name in TABLES}
+        acts = self._all(
+            "SELECT act, changes, packed FROM acts JOIN steps ON step = steps.id ORDER BY acts.id"
+        )
+        for act, blob, packed in acts:
+            for change in decode_changes(blob, packed=bool(packed)):
+                row = change.before if act == "undo" else change.after
+                if row is None:
+                    del state[change.table][change.key]
+                else:
+                    state[change.table][change.key] = row
+        return state
+
+    def state(self) -> dict[str, dict[Key, Row]]:
+        """All rows, by table and key."""
+        return {
+            name: {
+                tuple(row[: len(table.keys)]): tuple(row[len(table.keys) :])
+                for row in self._all(f"SELECT {table.columns} FROM {name}")
+            }
+            for name, table in TABLES.items()
+        }
+
+    def _again(self, act: Literal["undo", "redo"], annotator: str) -> Change:
+        with self._writing():
+            found = self._next_step(act)
+            if found is None:
+                raise CommandRefusedError(f"There is nothing to {act}.")
+            step, description, place, blob = found
+            changes = decode_changes(blob, packed=False)
+            if act == "undo":
+                changes = [change.reversed() for change in changes]
+            self._put(changes)
+            state = "undone" if act == "undo" else "done"
+            self._connection.execute("UPDATE steps SET state=? WHERE id=?", (state, step))
+            self._record(act, step, annotator)
+            return _change(changes, f"{act.capitalize()}: {description}", decode_place(place))
+
+    def _next_step(self, act: Literal["undo", "redo"]) -> tuple[int, str, str | None, bytes] | None:
+        state, order = ("done", "DESC") if act == "undo" else ("undone", "ASC")
+        rows = self._all(
+            "SELECT id, description, place, changes, packed FROM steps"
+            f" WHERE state = ? ORDER BY id {order} LIMIT 1",
+            state,
+        )
+        if not rows or rows[0][4]:
+            return None
+        return rows[0][:4]
+
+    def _resolve(self, writes: Writes, now: str, annotator: str) -> list[RowChange]:
+        changes: list[RowChange] = []
+        for table, wanted in writes.items():
+            self._check_keys(table, wanted)
+            old = self.rows(table, wanted)
+            for key, values in wanted.items():
+                before = old.get(key)
+                after = None if values is None else (*values, now, annotator)
+                same = before is None if after is None else before and before[:-_STAMPED] == values
+                if not same:
+                    changes.append(RowChange(table, tuple(key), before, after))
+        return changes
+
+    def _check_keys(self, table: str, keys: Iterable[Key]) -> None:
+        names = TABLES[table].keys
+        limits = {"camera": len(self.camera_names), "joint": len(self.joint_names)}
+        for key in keys:
+            for name, value in zip(names, key, strict=True):
+                if not 0 <= value < limits.get(name, _MAX_INTEGER):
+                    raise CommandRefusedError(f"There is no {name} {value} in this project.")
+
+    def _existing(self, table: str, keys: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """(N,) whether a row of that key is there already."""
+        if not len(keys) or not self.count(table):
+            return np.zeros(len(keys), dtype=bool)
+        found = self.rows(table, map(tuple, keys.tolist()))
+        return np.array([tuple(key) in found for key in keys.tolist()], dtype=bool)
+
+    def _insert_step(
+        self, description: str, place: Place | None, blob: bytes, packed: bool, annotator: str
+    ) -> int:
+        cursor = self._connection.execute(
+            "INSERT INTO steps (time, annotator, description, place, changes, packed, state)"
+            " VALUES (?, ?, ?, ?, ?, ?, 'done')",
+            (_now(), annotator, description, encode_place(place), blob, int(packed)),
+        )
+        assert cursor.lastrowid is not None
+        return cursor.lastrowid
+
+    def _put(self, changes: Sequence[RowChange]) -> None:
+        for name, table in TABLES.items():
+            gone = [c.key for c in changes if c.table == name and c.after is None]
+            new = [c.key + c.after for c in changes if c.table == name and c.after is not None]
+            marks = ", ".join("?" * len(table.keys + table.values))
+            self._connection.executemany(f"DELETE FROM {name} WHERE {table.where}", gone)
+            self._connection.executemany(
+                f"INSERT OR REPLACE INTO {name} ({table.columns}) VALUES ({marks})", new
+            )
+
+    def _record(self, act: Act, step: int, annotator: str) -> None:
+        self._connection.execute(
+            "INSERT INTO acts (time, annotator, act, step) VALUES (?, ?, ?, ?)",
+            (_now(), annotator, act, step),
+        )
+
+    @contextmanager
+    def _writing(self) -> Generator[None, None, None]:
+        """One transaction: everything inside, or nothing."""
+        if not self._writable:
+            raise CommandRefusedError("This project is open for reading only.")
+        with self._lock:
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self._connection.execute("COMMIT")
+            except BaseException:
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+                raise
+
+    def _all(self, query: str, *parameters: int | str) -> list[Any]:
+        with self._lock:
+            return self._connection.execute(query, parameters).fetchall()
+
+    def _distinct(self, table: str, column: str) -> NDArray[np.int64]:
+        query = (
+            f"WITH RECURSIVE seen(x) AS (SELECT min({column}) FROM {table} UNION ALL"
+            f" SELECT (SELECT min({column}) FROM {table} WHERE {column} > x) FROM seen"
+            " WHERE x IS NOT NULL) SELECT x FROM seen WHERE x IS NOT NULL"
+        )
+        return np.array(self._all(query), dtype=np.int64).reshape(-1)
+
+    def _check_names(self, table: str, column: str, expected: tuple[str, ...]) -> None:
+        found = tuple(
+            str(row[0]) for row in self._all(f"SELECT name FROM {table} ORDER BY {column}")
+        )
+        if found != expected:
+            raise DataError(
+                self.path,
+                table,
+                expected=f"those of project.toml: {', '.join(expected)}",
+                found=", ".join(found),
+                remedy="Restore the project.toml and rig.toml that belong to these labels.",
+            )
+
+
+def _change(changes: Sequence[RowChange], description: str, place: Place | None) -> Change:
+    return Change(
+        keys=frozenset(JointKey(*c.key) for c in changes if c.table == "labels"),
+        points=frozenset(PointKey(*c.key) for c in changes if c.table == "points3d"),
+        description=description,
+        place=place,
+    )
+
+
+def _now() -> str:
+    return datetime.now(timezone.utc).isoformat(timespec="milliseconds")
+
+
+def _label(row: tuple[Any, ...]) -> Label:
+    x, y, *rest = row
+    return Label(_or_nan(x), _or_nan(y), *rest)
+
+
+def _or_nan(value: float | None) -> float:
+    return float("nan") if value is None else float(value)
