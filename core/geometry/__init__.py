@@ -7,5 +7,6 @@ torch is imported only by those who pass tensors.
 """
 
 from core.geometry.camera import Camera, Rig
+from core.geometry.volume import WorldBox
 
-__all__ = ["Camera", "Rig"]
+__all__ = ["Camera", "Rig", "WorldBox"]
