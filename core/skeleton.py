@@ -277,8 +277,7 @@ def _list(source: Path | str, field: str, value: object) -> list[Any]:
 def _joint(source: Path | str, field: str, value: object, index: Mapping[str, int]) -> int:
     if isinstance(value, str) and value in index:
         return index[value]
-    is_index = isinstance(value, int) and not isinstance(value, bool)
-    if not is_index or not 0 <= value < len(index):
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < len(index):
         _refuse(source, field, "a joint's name, or its index from 0", repr(value)[:40])
     return value
 
