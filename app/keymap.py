@@ -28,6 +28,7 @@ class KeyAction:
         keys: Qt key sequences; the first is shown in menus.
         icon: a name of the Material Design set, or empty.
         hold: it acts while the key is down.
+        each_key: every key is a command of its own, ``id_1`` for the first.
     """
 
     id: str
@@ -36,6 +37,14 @@ class KeyAction:
     keys: tuple[str, ...]
     icon: str = ""
     hold: bool = False
+    each_key: bool = False
+
+    @property
+    def commands(self) -> tuple[tuple[str, tuple[str, ...]], ...]:
+        """The commands that it stands for, with their keys."""
+        if self.each_key:
+            return tuple((f"{self.id}_{n}", (key,)) for n, key in enumerate(self.keys, start=1))
+        return ((self.id, self.keys),)
 
 
 @cache

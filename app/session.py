@@ -21,8 +21,9 @@ from core.settings import TriangulationSettings
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from core.diagnosis import FrameDiagnosis
+    from core.diagnosis import FrameDiagnosis, RecordingSummary
     from core.observations import FrameObservations
+    from core.synthetic.truth import Truth
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,12 +95,16 @@ class Session(QObject):
     settings_changed = Signal(object)
     display_changed = Signal(object)
     hover_changed = Signal(object)
+    summary_changed = Signal(object)
+    truth_changed = Signal()
+    pictures_improved = Signal()
     labels_changed = Signal(object)
     message_posted = Signal(str)
     _engine_ready = Signal()
 
-    def __init__(self, parent: QObject | None = None) -> None:
+    def __init__(self, parent: QObject | None = None, *, read_only: bool = False) -> None:
         super().__init__(parent)
+        self._is_read_only = read_only
         self._project: Project | None = None
         self._cursor = Cursor()
         self._settings = TriangulationSettings()
@@ -107,6 +112,8 @@ class Session(QObject):
         self._observations: FrameObservations | None = None
         self._diagnosis: FrameDiagnosis | None = None
         self._hover: HoverTarget | None = None
+        self._summary: RecordingSummary | None = None
+        self._truth: Truth | None = None
         self._is_engine_warm = False
         self._engine_ready.connect(self._on_engine_ready)
 
@@ -143,6 +150,16 @@ class Session(QObject):
         return self._diagnosis
 
     @property
+    def summary(self) -> RecordingSummary | None:
+        """The whole recording under these settings; None until it has been computed."""
+        return self._summary
+
+    @property
+    def truth(self) -> Truth | None:
+        """The truth of a generated match, where somebody loaded it on purpose."""
+        return self._truth
+
+    @property
     def hover_target(self) -> HoverTarget | None:
         """The joint under the pointer."""
         return self._hover
@@ -153,6 +170,11 @@ class Session(QObject):
         if self._observations is None or self._cursor.person not in self._observations.persons:
             return None
         return self._observations.persons.index(self._cursor.person)
+
+    @property
+    def is_engine_ready(self) -> bool:
+        """Whether the compiled triangulation is in."""
+        return self._is_engine_warm
 
     # What can be done.
 
@@ -173,7 +195,7 @@ class Session(QObject):
         Raises:
             DataError: the project cannot be read; the message says why.
         """
-        project = Project.open(path)
+        project = Project.open(path, read_only=self._is_read_only)
         self._adopt(project)
         if project.read_only:
             self.message_posted.emit(f"Opened read-only: {project.read_only_reason}")
@@ -182,7 +204,7 @@ class Session(QObject):
 
     def _adopt(self, project: Project | None) -> None:
         previous, self._project = self._project, project
-        self._hover = None
+        self._hover = self._summary = self._truth = None
         if project is not None:
             self._settings = project.settings
             self._cursor = Cursor(joint=0)
@@ -197,6 +219,21 @@ class Session(QObject):
         self.settings_changed.emit(self._settings)
         self.cursor_changed.emit(self._cursor, self._cursor)
         self.diagnosis_changed.emit(self._diagnosis)
+
+    def step_labelled(self, direction: int) -> None:
+        """Go to the next (+1) or previous (-1) frame that people annotated.
+
+        Raises:
+            CommandRefusedError: there is none on that side.
+        """
+        labelled = self.require_project().labelled_frames()
+        frame = self._cursor.frame
+        side = labelled[labelled > frame] if direction > 0 else labelled[labelled < frame][::-1]
+        if not len(side):
+            raise CommandRefusedError(
+                f"No annotated frame {'after' if direction > 0 else 'before'} this one."
+            )
+        self.set_frame(int(side[0]))
 
     def step_joint(self, num_joints: int) -> None:
         """Select the next or previous joint, round and round."""
@@ -284,6 +321,23 @@ class Session(QObject):
         self.settings_changed.emit(settings)
         self._diagnose()
         self.diagnosis_changed.emit(self._diagnosis)
+
+    def set_summary(self, summary: RecordingSummary | None) -> None:
+        """Take up what background work found about the whole recording."""
+        self._summary = summary
+        self.summary_changed.emit(summary)
+
+    def load_truth(self, path: Path) -> None:
+        """Show the truth of a generated match in the 3D viewer.
+
+        Raises:
+            DataError: the file is none, or of another recording.
+        """
+        from core.synthetic.truth import Truth
+
+        self._truth = Truth.load(path, self.require_project())
+        self.truth_changed.emit()
+        self.message_posted.emit("Truth loaded: drawn as thin white figures in the 3D viewer.")
 
     def set_display(self, **changes: Any) -> None:  # noqa: ANN401 - fields of the settings
         """Change how things are shown."""

@@ -7,11 +7,14 @@ and from nowhere else.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Literal
 
-from PySide6.QtGui import QColor, QFont, QPalette
+import numpy as np
+from PySide6.QtGui import QColor, QFont, QPainter, QPalette, QPixmap
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
     from PySide6.QtWidgets import QApplication
 
 ThemeName = Literal["dark", "light"]
@@ -106,6 +109,19 @@ def person_color(person: int) -> QColor:
     return QColor(_PERSON_COLORS[person % len(_PERSON_COLORS)])
 
 
+def person_pixmap(person: int, size: int = 10) -> QPixmap:
+    """A dot of the person's colour, for lists."""
+    pixmap = QPixmap(size, size)
+    pixmap.fill(QColor(0, 0, 0, 0))
+    painter = QPainter(pixmap)
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    painter.setPen(QColor(0, 0, 0, 0))
+    painter.setBrush(person_color(person))
+    painter.drawEllipse(0, 0, size, size)
+    painter.end()
+    return pixmap
+
+
 def quantity_color(value: float) -> QColor:
     """Viridis at ``value`` in [0, 1] (clipped; NaN gives the low end)."""
     clipped = min(max(value, 0.0), 1.0) if value == value else 0.0  # noqa: PLR0124 - NaN test
@@ -118,6 +134,12 @@ def quantity_color(value: float) -> QColor:
         for a, b in zip(first.getRgb()[:3], second.getRgb()[:3], strict=True)  # pyright: ignore[reportIndexIssue, reportArgumentType]
     ]
     return QColor(*mixed)
+
+
+@cache
+def quantity_table() -> NDArray[np.uint32]:
+    """(256,) viridis as 0xffRRGGBB, for images of many values."""
+    return np.array([quantity_color(i / 255).rgba() for i in range(256)], dtype=np.uint32)
 
 
 def font(points: float = BODY_PT, *, bold: bool = False) -> QFont:
@@ -164,6 +186,7 @@ def apply_theme(application: QApplication, theme: Theme) -> None:
 
 def _style_sheet(theme: Theme) -> str:
     return f"""
+    QLabel[muted="true"] {{ color: {theme.muted}; }}
     QMainWindow::separator {{ background: {theme.line}; width: 1px; height: 1px; }}
     QDockWidget {{ titlebar-close-icon: none; color: {theme.muted}; }}
     QDockWidget::title {{ background: {theme.window}; padding: 4px 8px; }}

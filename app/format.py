@@ -1,0 +1,37 @@
+"""Numbers as people read them: units always, digits only as many as they mean."""
+
+from __future__ import annotations
+
+import math
+
+
+def duration(seconds: float) -> str:
+    """A time left, in the two largest units that say something."""
+    whole = max(0, round(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    minutes, whole = divmod(whole, 60)
+    if minutes < 60:
+        return f"{minutes} min {whole:02d} s"
+    return f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def length(value_mm: float) -> str:
+    """Millimetres, centimetres or metres; a dash where there is none."""
+    if not math.isfinite(value_mm):
+        return "–"
+    if abs(value_mm) >= 10_000:
+        return f"{value_mm / 1000:.1f} m"
+    return f"{value_mm:.0f} mm" if abs(value_mm) >= 10 else f"{value_mm:.1f} mm"
+
+
+def pixels(value_px: float) -> str:
+    """A distance in the image; a dash where there is none."""
+    if not math.isfinite(value_px):
+        return "–"
+    return f"{value_px:.0f} px" if abs(value_px) >= 10 else f"{value_px:.1f} px"
+
+
+def joint_name(name: str) -> str:
+    """A joint's name for the eye."""
+    return name.replace("_", " ")

@@ -1,0 +1,314 @@
+"""The window: panels in docks around the views, each of which knows only the session."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import (
+    QApplication,
+    QDockWidget,
+    QFileDialog,
+    QInputDialog,
+    QMainWindow,
+    QMessageBox,
+    QStackedWidget,
+    QWidget,
+)
+
+from app.background import BackgroundWork
+from app.commands import Commands
+from app.inspector import Inspector
+from app.key_sheet import KeySheet
+from app.new_dialog import NewProjectDialog
+from app.play import Player
+from app.preferences import Preferences
+from app.scene import SceneView
+from app.session import Session
+from app.start_page import StartPage
+from app.status import StatusBar
+from app.theme import THEMES, Theme, apply_theme
+from app.timeline import Timeline
+from app.tone_dialog import ToneDialog
+from app.toolbar import ContextBar
+from app.views import ViewGrid
+from core.errors import CommandRefusedError, DataError
+
+if TYPE_CHECKING:
+    from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent
+
+    from app.session import DisplaySettings
+
+_MIN_SIZE = (1024, 640)
+_FIRST_SIZE = (1600, 900)
+
+
+class MainWindow(QMainWindow):
+    """Views in the middle, 3D and inspector at the right, timeline below."""
+
+    def __init__(self, *, preferences: Preferences | None = None, read_only: bool = False) -> None:
+        super().__init__()
+        self._preferences = preferences or Preferences()
+        self.session = Session(self, read_only=read_only)
+        self.session.set_display(**asdict(self._preferences.display()))
+        self.setWindowTitle("trilabel")
+        self.setMinimumSize(*_MIN_SIZE)
+        self.resize(*_FIRST_SIZE)
+        self.setAcceptDrops(True)
+        self._tone: ToneDialog | None = None
+        self._applied_theme = self._theme()
+
+        self.views = ViewGrid(self.session)
+        self.scene = SceneView(self.session)
+        self.inspector = Inspector(self.session)
+        self.timeline = Timeline(self.session)
+        self.player = Player(self.session, self)
+        self.start_page = StartPage()
+        self.background = BackgroundWork(self.session, self)
+        self.commands = Commands(self, self.session, self._theme())
+
+        self._pages = QStackedWidget()
+        self._pages.addWidget(self.start_page)
+        self._pages.addWidget(self.views)
+        self.setCentralWidget(self._pages)
+        self.context_bar = ContextBar(self.session, self.commands.actions)
+        self.addToolBar(self.context_bar)
+        self.status = StatusBar(self.session)
+        self.setStatusBar(self.status)
+        self._docks = [
+            self._add_dock("3D", self.scene, Qt.DockWidgetArea.RightDockWidgetArea),
+            self._add_dock("Inspector", self.inspector, Qt.DockWidgetArea.RightDockWidgetArea),
+            self._add_dock("Timeline", self.timeline, Qt.DockWidgetArea.BottomDockWidgetArea),
+        ]
+        self.setCorner(Qt.Corner.BottomRightCorner, Qt.DockWidgetArea.BottomDockWidgetArea)
+        if not self._preferences.restore_layout(self):
+            self.lay_out_docks()
+        self._bind_commands()
+        self._make_menus()
+        self._connect()
+        self._on_project_changed()
+        self.session.warm_up()
+
+    def _add_dock(self, title: str, widget: QWidget, area: Qt.DockWidgetArea) -> QDockWidget:
+        dock = QDockWidget(title)
+        dock.setObjectName(f"dock_{title.lower()}")
+        dock.setWidget(widget)
+        self.addDockWidget(area, dock)
+        return dock
+
+    def lay_out_docks(self) -> None:
+        """Give the panels their first sizes, from the window's."""
+        scene, inspector, timeline = self._docks
+        width, height = self.width(), self.height()
+        self.resizeDocks([scene, inspector], [round(width * 0.34)] * 2, Qt.Orientation.Horizontal)
+        self.resizeDocks(
+            [scene, inspector],
+            [round(height * 0.42), round(height * 0.36)],
+            Qt.Orientation.Vertical,
+        )
+        self.resizeDocks([timeline], [round(height * 0.16)], Qt.Orientation.Vertical)
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether everything asked for has been computed and shown."""
+        return self.background.is_idle and self.views.is_settled
+
+    def _theme(self) -> Theme:
+        return THEMES["light" if self.session.display.theme == "light" else "dark"]
+
+    def _connect(self) -> None:
+        session = self.session
+        session.project_changed.connect(self._on_project_changed)
+        self.player.playing_changed.connect(self._on_playing_changed)
+        session.display_changed.connect(self._on_display_changed)
+        self.start_page.open_requested.connect(self._choose_project)
+        self.start_page.new_requested.connect(self._new_project)
+        self.start_page.path_chosen.connect(self.open_project)
+        self.background.job_started.connect(self.status.follow)
+
+    # Commands.
+
+    def _bind_commands(self) -> None:  # one line a command
+        bind, session, views, scene = self.commands.bind, self.session, self.views, self.scene
+        bind("open", self._choose_project)
+        bind("new", self._new_project)
+        bind("close", session.close_project)
+        bind("quit", self.close)
+        bind("previous_frame", lambda: session.step(-1))
+        bind("next_frame", lambda: session.step(1))
+        bind("back_10", lambda: session.step(-10))
+        bind("forward_10", lambda: session.step(10))
+        bind("play", self.player.toggle)
+        bind("previous_labelled", lambda: session.step_labelled(-1))
+        bind("next_labelled", lambda: session.step_labelled(1))
+        bind("first_frame", lambda: session.set_frame(0))
+        bind("last_frame", lambda: session.set_frame(session.require_project().num_frames - 1))
+        bind("jump", self._jump)
+        bind("previous_joint", lambda: session.step_joint(-1))
+        bind("next_joint", lambda: session.step_joint(1))
+        bind("next_person", lambda: session.step_person(1))
+        bind("previous_person", lambda: session.step_person(-1))
+        for number in range(1, 10):
+            bind(f"camera_{number}", lambda number=number: views.focus_camera(number - 1))
+        bind("grid", lambda: views.focus_camera(None))
+        bind("focus", views.toggle_focus_under_pointer)
+        bind("frame_person", views.frame_person)
+        bind("reset_zoom", views.reset_zoom)
+        bind("hide_camera", views.hide_camera_under_pointer)
+        bind("show_cameras", views.show_all_cameras)
+        self.commands.bind_hold("hide_overlays", views.set_overlays_hidden)
+        self.commands.bind_hold("loupe", views.set_loupe)
+        for name, field in (
+            ("residuals", "residuals"),
+            ("boxes", "boxes"),
+            ("bystanders", "bystanders"),
+            ("person_labels", "labels"),
+        ):
+            bind(name, lambda field=field: self._toggle_display(field))
+        bind("picture_tone", self._show_tone)
+        bind("theme", self._toggle_theme)
+        bind("scene_reset", scene.reset_view)
+        bind("scene_follow", scene.toggle_follow)
+        bind("scene_camera", lambda: scene.look_through(session.cursor.camera))
+        bind("load_truth", self._load_truth)
+        bind("keys", self._show_keys)
+
+    def _make_menus(self) -> None:
+        actions = self.commands.actions
+        menus = {
+            "Project": ("open", "new", "close", "load_truth", "quit"),
+            "Go": (
+                *("previous_frame", "next_frame", "play", "jump"),
+                *("previous_labelled", "next_labelled", "first_frame", "last_frame"),
+                *("next_person", "previous_person", "next_joint", "previous_joint"),
+            ),
+            "Views": (
+                *("grid", "focus", "frame_person", "reset_zoom", "hide_camera", "show_cameras"),
+                *("residuals", "boxes", "bystanders", "person_labels", "picture_tone", "theme"),
+            ),
+            "3D": ("scene_reset", "scene_follow", "scene_camera"),
+            "Help": ("keys",),
+        }
+        for title, names in menus.items():
+            menu = self.menuBar().addMenu(title)
+            for name in names:
+                menu.addAction(actions[name])
+            if title == "Views":
+                menu.addSeparator()
+                for dock in self._docks:
+                    menu.addAction(dock.toggleViewAction())
+                menu.addAction("Default layout", self.lay_out_docks)
+
+    def open_project(self, path: Path) -> None:
+        """Open a project; on failure the current one stays and a message says why."""
+        try:
+            self.session.open_project(path)
+        except (DataError, CommandRefusedError) as error:
+            QMessageBox.warning(self, "Cannot open", str(error))
+            return
+        self._preferences.add_recent(path)
+
+    def _choose_project(self) -> None:
+        recent = self._preferences.recent()
+        start = str(recent[0].parent) if recent else str(Path.home())
+        chosen = QFileDialog.getExistingDirectory(
+            self, "Open a project: choose a folder NAME.trilabel", start
+        )
+        if chosen:
+            self.open_project(Path(chosen))
+
+    def _new_project(self) -> None:
+        dialog = NewProjectDialog(self)
+        dialog.created.connect(self.open_project)
+        dialog.open()
+
+    def _load_truth(self) -> None:
+        self.session.require_project()
+        chosen, _ = QFileDialog.getOpenFileName(
+            self, "Load the truth of a generated match", "", "Truth (truth.h5)"
+        )
+        if chosen:
+            self.session.load_truth(Path(chosen))
+
+    def _jump(self) -> None:
+        project = self.session.require_project()
+        first = project.first_frame_number
+        number, accepted = QInputDialog.getInt(
+            self,
+            "Go to frame",
+            f"Frame number, {first} to {first + project.num_frames - 1}",
+            self.session.frame_number,
+            first,
+            first + project.num_frames - 1,
+        )
+        if accepted:
+            self.session.set_frame_number(number)
+
+    def _toggle_display(self, field: str) -> None:
+        self.session.set_display(**{field: not getattr(self.session.display, field)})
+
+    def _toggle_theme(self) -> None:
+        other = "dark" if self.session.display.theme == "light" else "light"
+        self.session.set_display(theme=other)
+
+    def _show_tone(self) -> None:
+        if self._tone is None:
+            self._tone = ToneDialog(self.session, self)
+        self._tone.show()
+        self._tone.raise_()
+
+    def _show_keys(self) -> None:
+        KeySheet(self).open()
+
+    # What happened.
+
+    def _on_project_changed(self) -> None:
+        project = self.session.project
+        if project is None:
+            self.start_page.show_recent(self._preferences.recent())
+            self._pages.setCurrentWidget(self.start_page)
+            self.setWindowTitle("trilabel")
+            return
+        self._pages.setCurrentWidget(self.views)
+        self.views.setFocus()
+        note = "  (read-only)" if project.read_only else ""
+        self.setWindowTitle(f"{project.name}{note} – trilabel")
+
+    def _on_playing_changed(self, is_playing: bool) -> None:
+        name = "mdi6.pause" if is_playing else "mdi6.play"
+        self.commands.set_icon("play", name, self._theme())
+
+    def _on_display_changed(self, display: DisplaySettings) -> None:
+        self._preferences.set_display(display)
+        theme = self._theme()
+        if theme is self._applied_theme:
+            return
+        self._applied_theme = theme
+        application = QApplication.instance()
+        assert isinstance(application, QApplication)
+        apply_theme(application, theme)
+        self.commands.set_theme(theme)
+
+    # Qt's own.
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        """Take a project folder."""
+        urls = event.mimeData().urls()
+        if urls and urls[0].isLocalFile() and Path(urls[0].toLocalFile()).is_dir():
+            event.acceptProposedAction()
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        """Open the folder that was dropped."""
+        self.open_project(Path(event.mimeData().urls()[0].toLocalFile()))
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        """Remember the layout and let go of everything."""
+        self.player.stop()
+        self._preferences.save_layout(self)
+        self.background.stop()
+        self.session.close_project()
+        self.views.close()
+        self.scene.close()
+        super().closeEvent(event)

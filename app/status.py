@@ -1,0 +1,98 @@
+"""The bar below: what just happened, and what holds for the whole window."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PySide6.QtWidgets import QLabel, QProgressBar, QStatusBar, QToolButton
+
+from app.format import duration
+
+if TYPE_CHECKING:
+    from app.jobs import Job
+    from app.session import Session
+
+_MESSAGE_MS = 8000
+
+
+class StatusBar(QStatusBar):
+    """Saved or read-only, views, triangulation in force, share kept, background work."""
+
+    def __init__(self, session: Session) -> None:
+        super().__init__()
+        self._session = session
+        self._job: Job | None = None
+        self._job_text = QLabel()
+        self._job_bar = QProgressBar()
+        self._job_bar.setFixedSize(96, 10)
+        self._job_bar.setTextVisible(False)
+        self._job_stop = QToolButton()
+        self._job_stop.setText("Stop")
+        self._job_stop.setAutoRaise(True)
+        self._job_stop.clicked.connect(self._on_stop)
+        self._facts = QLabel()
+        for widget in (self._job_text, self._job_bar, self._job_stop, self._facts):
+            self.addPermanentWidget(widget)
+        self._show_job_widgets(visible=False)
+        session.message_posted.connect(lambda text: self.showMessage(text, _MESSAGE_MS))
+        session.project_changed.connect(self._show_facts)
+        session.diagnosis_changed.connect(self._show_facts)
+        self._show_facts()
+
+    def follow(self, job: Job) -> None:
+        """Show a job's progress until it ends."""
+        self._job = job
+        self._job_text.setText(job.title)
+        self._job_bar.setRange(0, 0)
+        self._show_job_widgets(visible=True)
+        job.progressed.connect(self._on_progressed)
+        job.finished.connect(lambda _result: self._forget(job))
+        job.failed.connect(lambda text: self._on_failed(job, text))
+
+    def _show_job_widgets(self, *, visible: bool) -> None:
+        for widget in (self._job_text, self._job_bar, self._job_stop):
+            widget.setVisible(visible)
+
+    def _on_progressed(self, done: int, total: int, seconds_left: float) -> None:
+        if self.sender() is not self._job or self._job is None:
+            return
+        self._job_bar.setRange(0, total)
+        self._job_bar.setValue(done)
+        left = f", {duration(seconds_left)} left" if seconds_left == seconds_left else ""  # noqa: PLR0124 - NaN test
+        self._job_text.setText(f"{self._job.title}{left}")
+
+    def _on_stop(self) -> None:
+        if self._job is not None:
+            self._job.cancel()
+            self.showMessage(f"{self._job.title}: stopped", _MESSAGE_MS)
+            self._forget(self._job)
+
+    def _on_failed(self, job: Job, text: str) -> None:
+        self.showMessage(f"{job.title}: {text}")
+        self._forget(job)
+
+    def _forget(self, job: Job) -> None:
+        if job is self._job:
+            self._job = None
+            self._show_job_widgets(visible=False)
+
+    def _show_facts(self) -> None:
+        session = self._session
+        project = session.project
+        if project is None:
+            self._facts.setText("")
+            return
+        facts = ["read-only" if project.read_only else "saved", f"{len(project.rig)} views"]
+        settings = session.settings
+        scale = "" if settings.scale_mm is None else f", scale {settings.scale_mm:.0f} mm"
+        facts.append(f"{settings.weighting}{scale}")
+        diagnosis = session.diagnosis
+        if diagnosis is None:
+            facts.append("preparing the triangulation…")
+        else:
+            seen = diagnosis.observed.any(axis=1)
+            if seen.any():
+                share = float(np.mean(diagnosis.triangulation.kept[seen]))
+                facts.append(f"{share:.0%} of this frame's joints kept")
+        self._facts.setText("  ·  ".join(facts))

@@ -1,0 +1,146 @@
+"""The bar above the views: where the window is, and how frames are triangulated."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QSignalBlocker, Qt
+from PySide6.QtWidgets import (
+    QComboBox,
+    QHBoxLayout,
+    QLabel,
+    QSizePolicy,
+    QSpinBox,
+    QToolBar,
+    QWidget,
+)
+
+from app.theme import GRID_PX, person_pixmap
+
+if TYPE_CHECKING:
+    from PySide6.QtGui import QAction
+
+    from app.session import Cursor, Session
+
+_WEIGHTINGS = {
+    "consensus": "Consensus: all views vote for the hypothesis of each pair (the tool's default)",
+    "pairwise": "Pairwise: the paper's weights, from each pair's distance to their median",
+    "none": "None: plain triangulation, every view counts the same",
+}
+
+
+class ContextBar(QToolBar):
+    """Project, frame, person, joint and weighting; each can be read and changed here."""
+
+    def __init__(self, session: Session, actions: dict[str, QAction]) -> None:
+        super().__init__("Context")
+        self.setObjectName("context_bar")
+        self.setMovable(False)
+        self.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonIconOnly)
+        self._session = session
+        self._project_name = QLabel()
+        self._project_name.setMargin(GRID_PX // 2)
+        self.addAction(actions["open"])
+        self.addWidget(self._project_name)
+        self.addSeparator()
+        for name in ("previous_frame", "play", "next_frame"):
+            self.addAction(actions[name])
+        self._frame = self._make_frame_field()
+        self._num_frames = QLabel()
+        self._person = self._make_choice("Person (Tab)", 8)
+        self._joint = self._make_choice("Joint (W, S)", 14)
+        self._weighting = self._make_choice("How views are weighted", 10)
+        for name, tip in _WEIGHTINGS.items():
+            self._weighting.addItem(name, name)
+            self._weighting.setItemData(
+                self._weighting.count() - 1, tip, Qt.ItemDataRole.ToolTipRole
+            )
+        self._add("Frame", self._frame, self._num_frames)
+        self._add("Person", self._person)
+        self._add("Joint", self._joint)
+        self._add("Weighting", self._weighting)
+        spring = QWidget()
+        spring.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
+        self.addWidget(spring)
+        for name in ("grid", "frame_person", "reset_zoom", "picture_tone", "theme", "keys"):
+            self.addAction(actions[name])
+        self._frame.valueChanged.connect(session.set_frame_number)
+        self._person.activated.connect(self._on_person_chosen)
+        self._joint.activated.connect(lambda row: session.select(joint=row))
+        self._weighting.activated.connect(
+            lambda row: session.set_settings(weighting=self._weighting.itemData(row))
+        )
+        session.project_changed.connect(self._on_project_changed)
+        session.cursor_changed.connect(self._on_cursor_changed)
+        session.settings_changed.connect(self._show_settings)
+        self._on_project_changed()
+
+    def _make_frame_field(self) -> QSpinBox:
+        field = QSpinBox()
+        field.setButtonSymbols(QSpinBox.ButtonSymbols.NoButtons)
+        field.setKeyboardTracking(False)
+        field.setAlignment(Qt.AlignmentFlag.AlignRight)
+        field.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
+        field.setAccessibleName("Frame number")
+        return field
+
+    def _make_choice(self, tip: str, num_characters: int) -> QComboBox:
+        choice = QComboBox()
+        choice.setToolTip(tip)
+        choice.setMinimumContentsLength(num_characters)
+        choice.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        return choice
+
+    def _add(self, caption: str, *widgets: QWidget) -> None:
+        group = QWidget()
+        row = QHBoxLayout(group)
+        row.setContentsMargins(GRID_PX, 0, 0, 0)
+        row.setSpacing(GRID_PX // 2)
+        label = QLabel(caption)
+        label.setProperty("muted", True)
+        row.addWidget(label)
+        for widget in widgets:
+            row.addWidget(widget)
+        self.addWidget(group)
+
+    def _on_project_changed(self) -> None:
+        project = self._session.project
+        is_open = project is not None
+        for widget in (self._frame, self._person, self._joint, self._weighting):
+            widget.setEnabled(is_open)
+        self._project_name.setText(project.name if project is not None else "No project")
+        with QSignalBlocker(self._joint), QSignalBlocker(self._frame):
+            self._joint.clear()
+            if project is not None:
+                self._joint.addItems([name.replace("_", " ") for name in project.skeleton.joints])
+                first = project.first_frame_number
+                last = first + project.num_frames - 1
+                self._frame.setRange(first, last)
+                self._num_frames.setText(f"of {last:,}")
+            else:
+                self._num_frames.setText("")
+        self._show_persons()
+
+    def _on_cursor_changed(self, old: Cursor, new: Cursor) -> None:
+        with QSignalBlocker(self._frame):
+            self._frame.setValue(self._session.frame_number)
+        if new.frame != old.frame or new == old:
+            self._show_persons()
+        self._person.setCurrentIndex(self._person.findData(new.person))
+        self._joint.setCurrentIndex(-1 if new.joint is None else new.joint)
+
+    def _show_persons(self) -> None:
+        observations = self._session.observations
+        persons = observations.persons if observations is not None else ()
+        shown = tuple(self._person.itemData(row) for row in range(self._person.count()))
+        if shown != persons:
+            self._person.clear()
+            for person in persons:
+                self._person.addItem(person_pixmap(person), f"#{person}", person)
+        self._person.setCurrentIndex(self._person.findData(self._session.cursor.person))
+
+    def _show_settings(self) -> None:
+        self._weighting.setCurrentIndex(self._weighting.findData(self._session.settings.weighting))
+
+    def _on_person_chosen(self, row: int) -> None:
+        self._session.select(person=self._person.itemData(row))
