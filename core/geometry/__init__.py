@@ -7,6 +7,7 @@ torch is imported only by those who pass tensors.
 """
 
 from core.geometry.camera import Camera, Rig
+from core.geometry.epipolar import epipolar_curve
 from core.geometry.volume import WorldBox
 
-__all__ = ["Camera", "Rig", "WorldBox"]
+__all__ = ["Camera", "Rig", "WorldBox", "epipolar_curve"]

@@ -27,6 +27,7 @@ NUM_COEFFICIENTS = (0, 4, 5, 8, 12)
 _NEWTON_STEPS = 8  # from the table's start five are enough at 0.999 of the fold radius
 _CONVERGED = 1e-8  # of a last step; Newton squares it, so the point itself is exact
 _MARGIN = 0.999  # stay where the determinant is not yet 0: Newton has to come back from there
+_START = 0.97
 _FAR_RADIUS = 50.0  # 88.9 degrees off the axis: no lens of this model sees further
 _NUM_CELLS = 128
 
@@ -134,7 +135,9 @@ def start_table(coefficients: Sequence[float], limit: float) -> NDArray[np.float
     """(128,) undistorted over distorted radius, by cells of u = rd / (1 + rd): where Newton starts.
 
     Started at the distorted point itself, Newton wanders off where the lens curve turns from
-    concave to convex before it folds (SportCenter's ace_3).
+    concave to convex before it folds (SportCenter's ace_3). The lower edge of a cell puts the
+    start on the side from which Newton comes near without overshooting, for a barrel lens as for
+    a pincushion.
     """
     k1, k2, _, _, k3, k4, k5, k6 = _padded(coefficients)[:8]
     radii = np.sinh(np.linspace(0.0, np.arcsinh(min(limit, _FAR_RADIUS)), 2048))
@@ -143,7 +146,7 @@ def start_table(coefficients: Sequence[float], limit: float) -> NDArray[np.float
         bent = 1 + r2 * (k1 + r2 * (k2 + r2 * k3))
         bent = radii * bent / (1 + r2 * (k4 + r2 * (k5 + r2 * k6)))
     bent = np.maximum.accumulate(np.nan_to_num(bent, posinf=1e300))
-    u = (np.arange(_NUM_CELLS) + 0.5) / _NUM_CELLS
+    u = np.maximum(np.arange(_NUM_CELLS), 1e-3) / _NUM_CELLS  # a cell's lower edge: see below
     distorted = u / (1 - u)
     return np.interp(distorted, bent, radii) / distorted
 
@@ -178,7 +181,9 @@ class LensModel:
             return xd, yd, xd == xd  # noqa: PLR0124  (False for NaN, in arrays and tensors)
         radius = (xd * xd + yd * yd) ** 0.5
         cell = _whole(radius / (1 + radius) * _NUM_CELLS) + self.first_cell
+        # The cap keeps the start away from the fold, where a step may be of any length.
         ratio = self.table[cell]
+        ratio = ratio * (_START * self.limit / (radius * ratio + 1e-300)).clip(max=1.0)
         x, y, moved, shrink = xd * ratio, yd * ratio, xd, ratio
         limit2 = self.limit * self.limit
         for _ in range(_NEWTON_STEPS):
@@ -187,13 +192,17 @@ class LensModel:
             new_x, new_y = new_x * shrink, new_y * shrink
             moved = abs(new_x - x) + abs(new_y - y)
             x, y = new_x, new_y
-            if isinstance(moved, np.ndarray | np.generic) and not (moved > _CONVERGED).any():
+            if _is_array(moved) and not (moved > _CONVERGED).any():
                 break
         return x, y, (moved <= _CONVERGED) & (shrink == 1.0)
 
 
+def _is_array(values: Numbers) -> bool:
+    return isinstance(values, np.ndarray | np.generic)
+
+
 def _whole(values: Numbers) -> Numbers:
     """Cell numbers of 0 ≤ values, NaN going to the first cell."""
-    if isinstance(values, np.ndarray | np.generic):
+    if _is_array(values):
         return np.fmin(np.nan_to_num(values), _NUM_CELLS - 1).astype(np.intp)
     return values.nan_to_num(0.0).clip(max=_NUM_CELLS - 1).long()
