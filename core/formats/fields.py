@@ -131,7 +131,7 @@ class Node:
         """
         wanted = " x ".join("n" if n < 0 else str(n) for n in shape)
         expected = f"{wanted} numbers"
-        if not isinstance(self.value, list | int | float):
+        if not isinstance(self.value, list | int | float | np.ndarray):
             self.refuse(expected)
         try:
             array = np.array(self.value)
@@ -235,6 +235,14 @@ def read_json(path: Path, max_bytes: int = MAX_TEXT_BYTES) -> Node:
 def read_toml(path: Path, max_bytes: int = MAX_TEXT_BYTES) -> Node:
     """The file's TOML table."""
     return parse_toml(path, read_text(path, max_bytes))
+
+
+def rotation_matrix(vector: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(3, 3) rotation about `vector` (3,) by its length in radians (Rodrigues' formula)."""
+    angle = float(np.linalg.norm(vector))
+    x, y, z = vector / angle if angle > 0 else vector
+    cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
+    return np.eye(3) + math.sin(angle) * cross + (1 - math.cos(angle)) * (cross @ cross)
 
 
 def make_camera(

@@ -23,6 +23,7 @@ import numpy as np
 from core.errors import DataError
 from core.files import write_text_atomically
 from core.formats.fields import make_camera, make_rig, read_json
+from core.formats.units import in_mm
 from core.people.tracks import GroundTracks
 
 if TYPE_CHECKING:
@@ -138,11 +139,11 @@ def read_dataset(directory: Path) -> SportCenterDataset:
 
 def read_calibration(path: Path) -> Rig:
     """The cameras of ``calibration.json``, in the file's order; sizes are not in the file."""
-    return calibration_from_json(read_json(path))
+    return in_mm(rig_from_json(read_json(path)), "m")
 
 
-def calibration_from_json(root: Node) -> Rig:
-    """The cameras of a parsed ``calibration.json``."""
+def rig_from_json(root: Node) -> Rig:
+    """The cameras of a parsed ``calibration.json``, lengths in metres."""
     cameras = [
         make_camera(
             root.source,
@@ -150,7 +151,7 @@ def calibration_from_json(root: Node) -> Rig:
             K=entry["K"].array(3, 3),
             distortion=entry["dist"].vector(-1),
             R=entry["R"].array(3, 3),
-            t_mm=entry["t"].vector(3) * 1000,
+            t_mm=entry["t"].vector(3),
         )
         for name, entry in root.items()
     ]
