@@ -1,0 +1,487 @@
+"""`Project`: the one face of a project folder, without any window.
+
+It owns what lasts. Reading a frame costs a few milliseconds and may be done on the window's thread;
+reads from background threads are allowed. There is one writer: a project that another window holds,
+or that lies in a folder without write permission, opens for reading only and says why.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from dataclasses import replace
+from datetime import datetime, timezone
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import platformdirs
+
+from core.errors import CommandRefusedError, DataError
+from core.observations import FrameObservations
+from core.people import IdentifiedDetections, cylinder_boxes, read_tracks, write_tracks
+from core.project.detections import (
+    DetectionsFile,
+    DetectionsHeader,
+    check_detections,
+    write_detections,
+)
+from core.project.labels import LabelStore
+from core.project.lock import annotator_name
+from core.project.observing import ObservationsBlock, assemble_block, unmatched_detections
+from core.project.opening import LABELS_FILE, OpenLabels, open_labels
+from core.project.spec import (
+    RIG_FILE,
+    DetectionsEntry,
+    ProjectSpec,
+    Subject,
+    read_spec,
+    with_roots,
+    write_spec,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from types import TracebackType
+
+    from numpy.typing import NDArray
+    from typing_extensions import Self
+
+    from core.geometry import Rig
+    from core.geometry.volume import WorldBox
+    from core.people import GroundTracks
+    from core.project.edits import Change, Edit, JointKey, Place
+    from core.project.journal import BulkLabels
+    from core.project.labels import Label, Step
+    from core.recording import Recording
+    from core.settings import TriangulationSettings
+    from core.skeleton import Skeleton
+
+_FOLDERS = ("imports", "runs", "exports", "cache")
+_TRACKS_FILE = "tracks.h5"
+_NOBODY = np.zeros(0, dtype=np.int32)
+
+
+class Project:
+    """An open project; a context manager. Make one with `open` or `create`."""
+
+    def __init__(self, path: Path, spec: ProjectSpec, labels: OpenLabels) -> None:
+        """Adopt what `open` has opened."""
+        self.path = path
+        self._spec = spec
+        self._opened = labels
+        self._labels = labels.store
+        self._detections: DetectionsFile | None = None
+        self.annotator = annotator_name()
+
+    @classmethod
+    def create(cls, path: Path, spec: ProjectSpec) -> Self:
+        """Make a project folder and open it.
+
+        Args:
+            path: a folder that does not exist yet, or is empty.
+            spec: what the project is about; the folders of its pictures become approved roots.
+
+        Raises:
+            DataError: where there is something at `path` already.
+        """
+        path = path.absolute()
+        refuse_existing(path)
+        try:
+            for name in _FOLDERS:
+                (path / name).mkdir(parents=True, exist_ok=True)
+            write_spec(path, with_roots(spec))
+            LabelStore.create(path / LABELS_FILE, spec.rig.names, spec.skeleton.joints)
+        except OSError as error:
+            raise DataError(
+                path,
+                expected="a folder that can be made",
+                found=error.strerror or str(error),
+                remedy="Choose another place.",
+            ) from error
+        return cls.open(path)
+
+    @classmethod
+    def open(cls, path: Path, *, read_only: bool = False) -> Self:
+        """Open a project, for writing unless that is not wanted or not possible.
+
+        Raises:
+            DataError: where the folder is no project, or a file of it is damaged or of a newer
+                version; the message says which.
+        """
+        path = path.absolute()
+        spec = read_spec(path)
+        labels = open_labels(path, spec.rig.names, spec.skeleton.joints, read_only=read_only)
+        project = cls(path, spec, labels)
+        try:
+            project._open_detections()
+        except BaseException:
+            project.close()
+            raise
+        return project
+
+    def close(self) -> None:
+        """Close all files and let the next one write. Closing twice does nothing."""
+        if self._detections is not None:
+            self._detections.close()
+            self._detections = None
+        self._opened.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    # What the project is about ------------------------------------------------------------------
+
+    @property
+    def spec(self) -> ProjectSpec:
+        """Everything of project.toml and rig.toml."""
+        return self._spec
+
+    @property
+    def name(self) -> str:
+        """To show."""
+        return self._spec.name
+
+    @property
+    def rig(self) -> Rig:
+        """C cameras, sizes known where anything tells them."""
+        return self._spec.rig
+
+    @property
+    def skeleton(self) -> Skeleton:
+        """J joints."""
+        return self._spec.skeleton
+
+    @property
+    def num_frames(self) -> int:
+        """F, of the longest sequence."""
+        return self._spec.num_frames
+
+    @property
+    def first_frame_number(self) -> int:
+        """What people call frame 0."""
+        return self._spec.first_frame_number
+
+    @property
+    def fps(self) -> float | None:
+        """Frames a second; None where unknown."""
+        return self._spec.fps
+
+    @property
+    def subjects(self) -> tuple[Subject, ...]:
+        """Persons with a name or a split."""
+        return self._spec.subjects
+
+    @property
+    def settings(self) -> TriangulationSettings:
+        """How frames are triangulated."""
+        return self._spec.settings
+
+    @property
+    def world_volume(self) -> WorldBox | None:
+        """What the recording is about; None where unknown."""
+        return self._spec.world_volume
+
+    @property
+    def read_only(self) -> bool:
+        """Whether edits are refused."""
+        return self._opened.lock is None
+
+    @property
+    def read_only_reason(self) -> str:
+        """Why edits are refused, as half a sentence; empty where they are not."""
+        return self._opened.reason
+
+    def person_name(self, person: int) -> str:
+        """What to call a person: its name, or its id."""
+        names = {subject.person: subject.name for subject in self._spec.subjects}
+        return names.get(person, str(person))
+
+    def split(self, name: str) -> tuple[int, ...]:
+        """The persons of a split (``train`` or ``test``), ascending."""
+        return tuple(sorted(s.person for s in self._spec.subjects if s.split == name))
+
+    @property
+    def persons(self) -> tuple[int, ...]:
+        """All person ids that have a track, a detection, a label or a name, ascending."""
+        tracks = () if self.tracks is None else self.tracks.persons
+        detected = () if self._detections is None else self._detections.persons
+        named = (subject.person for subject in self._spec.subjects)
+        return tuple(sorted({*tracks, *detected, *named, *self._labels.persons().tolist()}))
+
+    # Pictures -----------------------------------------------------------------------------------
+
+    def recording(self) -> Recording:
+        """The pictures of all cameras, opened; close it when done.
+
+        A camera whose source is gone has none, and stands in the recording's `problems`.
+        """
+        from core.recording import Recording
+
+        videos = self._cache_dir / "videos"
+        videos.mkdir(parents=True, exist_ok=True)
+        return Recording(
+            {name: self._spec.sources.get(name) for name in self.rig.names},
+            offsets=self._spec.offsets,
+            cache_directory=videos,
+            proxies=self.proxies_dir,
+        )
+
+    @property
+    def proxies_dir(self) -> Path:
+        """Where small copies of the pictures are kept."""
+        return self._cache_dir / "proxies"
+
+    # Observations -------------------------------------------------------------------------------
+
+    @cached_property
+    def tracks(self) -> GroundTracks | None:
+        """Where people stand; None where nothing tells."""
+        path = self.path / "imports" / _TRACKS_FILE
+        return read_tracks(path) if path.is_file() else None
+
+    @property
+    def detections(self) -> DetectionsFile | None:
+        """The imported 2D detections in force; None where there are none."""
+        return self._detections
+
+    def observations(self, frame: int) -> FrameObservations:
+        """Everything seen at one frame: hand labels over imported detections, boxes, bystanders."""
+        block = self.observations_block(frame, frame + 1)
+        ground = np.full((len(block.persons), 3), np.nan)
+        if self.tracks is not None:
+            persons, places = self.tracks.at(frame)
+            ground[np.searchsorted(block.persons, persons)] = places
+        rows = None if self._detections is None else self._detections.rows(frame, frame + 1)
+        return FrameObservations(
+            frame=frame,
+            persons=block.persons,
+            points_px=block.points_px[0],
+            confidence=block.confidence[0],
+            source=block.source[0],
+            boxes_px=self.boxes_px(ground),
+            ground_mm=ground,
+            unmatched=() if rows is None else unmatched_detections(rows),
+        )
+
+    def boxes_px(self, ground_mm: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Boxes (P, C, 4) of people who stand at (P, 3); see `core.people.cylinder_boxes`."""
+        spec = self._spec
+        return cylinder_boxes(ground_mm, spec.rig, spec.person_height_mm, spec.person_radius_mm)
+
+    def observations_block(self, start: int, stop: int) -> ObservationsBlock:
+        """Observations of the frames start…stop-1 as arrays, for summaries and exports.
+
+        Takes 16 bytes a joint and view: ask for a few hundred frames at a time.
+        """
+        stop = min(stop, self.num_frames)
+        assert 0 <= start < stop, f"frames {start} to {stop} of {self.num_frames}"
+        tracked = (_NOBODY, _NOBODY)
+        if self.tracks is not None:
+            rows = self.tracks.rows(start, stop)
+            tracked = (self.tracks.row_frames[rows], self.tracks.row_persons[rows])
+        return assemble_block(
+            start,
+            stop,
+            (len(self.rig), self.skeleton.num_joints),
+            detections=[] if self._detections is None else [*self._detections.blocks(start, stop)],
+            labels=self._labels.labels_between(start, stop),
+            tracked=tracked,
+        )
+
+    # Labels -------------------------------------------------------------------------------------
+
+    def labelled_frames(self) -> NDArray[np.int64]:
+        """Frames with a 2D or 3D label, ascending."""
+        return np.union1d(self._labels.frames(), self._labels.frames("points3d"))
+
+    def labelled_frames_of(self, person: int) -> NDArray[np.int64]:
+        """Frames at which a person has a 2D label, ascending."""
+        return self._labels.frames_of(person)
+
+    def points3d(self, frame: int) -> tuple[tuple[int, ...], NDArray[np.float64]]:
+        """The 3D labels of a frame: P persons, ascending, and (P, J, 3) mm; NaN = none."""
+        keys, points_mm = self._labels.points_between(frame, frame + 1)
+        persons, row = np.unique(keys[:, 1], return_inverse=True)
+        found = np.full((len(persons), self.skeleton.num_joints, 3), np.nan)
+        found[row, keys[:, 2]] = points_mm
+        return tuple(persons.tolist()), found
+
+    def label(self, key: JointKey) -> Label | None:
+        """The 2D label of a joint in a view."""
+        return self._labels.label(key)
+
+    @property
+    def labels(self) -> LabelStore:
+        """The labels' store, for what reads many of them; edits go through `apply`."""
+        return self._labels
+
+    def apply(self, edit: Edit, *, place: Place | None = None) -> Change:
+        """Carry out an edit; it is durable when this returns.
+
+        Args:
+            edit: what shall be.
+            place: where the cursor stands; undo returns there.
+
+        Raises:
+            CommandRefusedError: where it cannot be made, or the project is read-only.
+        """
+        return self._labels.apply(edit, place=place, annotator=self.annotator)
+
+    def undo(self) -> Change:
+        """Take the latest edit back; refused where there is none."""
+        return self._labels.undo(self.annotator)
+
+    def redo(self) -> Change:
+        """Bring the latest undone edit back; refused where there is none."""
+        return self._labels.redo(self.annotator)
+
+    @property
+    def undo_description(self) -> str | None:
+        """Name of the edit that `undo` takes back; None where there is none."""
+        return self._labels.undo_description
+
+    @property
+    def redo_description(self) -> str | None:
+        """Name of the edit that `redo` brings back; None where there is none."""
+        return self._labels.redo_description
+
+    def history(self, limit: int = 100) -> list[Step]:
+        """The latest steps of the journal, newest first."""
+        return self._labels.history(limit)
+
+    # Changing what is not a label ---------------------------------------------------------------
+
+    def set_settings(self, settings: TriangulationSettings) -> None:
+        """Remember how frames are triangulated."""
+        self._replace(settings=settings)
+
+    def import_labels(self, bulk: BulkLabels, description: str) -> int:
+        """Put the labels of another tool in one step; labels that are there already stay."""
+        self._check_frames("labels", bulk.keys[:, 0])
+        self._check_frames("3D labels", bulk.point_keys[:, 0])
+        return self._labels.import_labels(bulk, description=description, annotator=self.annotator)
+
+    def add_import(
+        self, detections: IdentifiedDetections | Iterable[IdentifiedDetections], provenance: str
+    ) -> int:
+        """Store 2D detections, which take the place of those in force; the old file stays.
+
+        Args:
+            detections: all of them, or blocks in ascending frames (for bounded memory).
+            provenance: where they come from, in words.
+
+        Returns:
+            the number of rows.
+
+        Raises:
+            DataError: where they do not fit the project.
+        """
+        self._refuse_read_only()
+        header = DetectionsHeader(
+            num_frames=self.num_frames,
+            cameras=self.rig.names,
+            joints=self.skeleton.joints,
+            provenance=provenance,
+        )
+        blocks = [detections] if isinstance(detections, IdentifiedDetections) else detections
+        file = f"detections-{uuid.uuid4().hex[:8]}.h5"
+        count = write_detections(self.path / "imports" / file, header, blocks)
+        now = datetime.now(timezone.utc).isoformat(timespec="seconds")
+        self._replace(detections=DetectionsEntry(file=file, provenance=provenance, time=now))
+        self._open_detections()
+        return count
+
+    def write_tracks(self, tracks: GroundTracks) -> None:
+        """Store the ground tracks in the place of the old ones."""
+        self._refuse_read_only()
+        self._check_frames("tracks", tracks.row_frames)
+        write_tracks(self.path / "imports" / _TRACKS_FILE, tracks)
+        self.__dict__["tracks"] = tracks
+
+    # Caches -------------------------------------------------------------------------------------
+
+    @property
+    def data_key(self) -> str:
+        """16 hex digits that change whenever observations or cameras do."""
+        digest = hashlib.blake2b(digest_size=8)
+        digest.update((self.path / RIG_FILE).read_bytes())
+        entry = self._spec.detections
+        digest.update(repr((self._labels.revision, entry and entry.file)).encode())
+        if self.tracks is not None:
+            digest.update(self.tracks.row_frames.tobytes())
+            digest.update(self.tracks.row_persons.tobytes())
+            digest.update(self.tracks.row_ground_mm.tobytes())
+        return digest.hexdigest()
+
+    def cache_path(self, key: str, suffix: str = ".h5") -> Path:
+        """A file for what can be computed again, named by what it was computed from.
+
+        Its folder exists; the file may not. Write it with `core.files.write_atomically`.
+        """
+        name = hashlib.blake2b(key.encode(), digest_size=12).hexdigest()
+        self._cache_dir.mkdir(parents=True, exist_ok=True)
+        return self._cache_dir / f"{name}{suffix}"
+
+    @cached_property
+    def _cache_dir(self) -> Path:
+        """In the project; for one that nothing can be written to, in the user's own cache."""
+        if self._opened.copy is None:
+            return self.path / "cache"
+        place = hashlib.blake2b(str(self.path).encode(), digest_size=8).hexdigest()
+        return Path(platformdirs.user_cache_dir("trilabel", appauthor=False)) / place
+
+    # Helpers ------------------------------------------------------------------------------------
+
+    def _open_detections(self) -> None:
+        entry = self._spec.detections
+        opened = None
+        if entry is not None:
+            opened = DetectionsFile(self.path / "imports" / entry.file)
+            check_detections(opened.path, opened.header, self.rig.names, self.skeleton.joints)
+        if self._detections is not None:
+            self._detections.close()
+        self._detections = opened
+
+    def _replace(self, **changes: object) -> None:
+        self._refuse_read_only()
+        spec = replace(self._spec, **changes)
+        write_spec(self.path, spec, rig=False)
+        self._spec = spec
+
+    def _refuse_read_only(self) -> None:
+        if self.read_only:
+            raise CommandRefusedError(
+                f"This project is open for reading only: {self.read_only_reason}."
+            )
+
+    def _check_frames(self, what: str, frames: NDArray[np.integer]) -> None:
+        if len(frames) and (frames.min() < 0 or frames.max() >= self.num_frames):
+            first = self.first_frame_number
+            raise DataError(
+                what,
+                "frame",
+                expected=f"frames {first} to {first + self.num_frames - 1}",
+                found=f"{frames.min() + first} to {frames.max() + first}",
+                remedy="Check that they belong to this recording, and how its frames are counted.",
+            )
+
+
+def refuse_existing(path: Path) -> None:
+    """Refuse to make a project where there is something already."""
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise DataError(
+            path,
+            expected="no file or folder of that name",
+            found="one that is there already",
+            remedy="Choose another name, or remove the old one.",
+        )
