@@ -24,9 +24,10 @@ if TYPE_CHECKING:
 
 NUM_COEFFICIENTS = (0, 4, 5, 8, 12)
 
-_NEWTON_STEPS = 8  # from the table's start five are enough at 0.999 of the fold radius
+_NEWTON_STEPS = 8  # enough, from the table, up to the margin of every lens tried
 _CONVERGED = 1e-8  # of a last step; Newton squares it, so the point itself is exact
-_MARGIN = 0.999  # stay where the determinant is not yet 0: Newton has to come back from there
+_MARGIN = 0.995  # of the fold radius: beyond, Newton's steps are too wild to be sure of
+_ROOM = 1.004  # for Newton on its way to points near the margin; still short of the fold
 _START = 0.97
 _FAR_RADIUS = 50.0  # 88.9 degrees off the axis: no lens of this model sees further
 _NUM_CELLS = 128
@@ -105,7 +106,7 @@ def fold_radius(coefficients: Sequence[float]) -> float:
 
     Within the disc of this radius (normalised, x² + y² ≤ radius²) the Jacobian's determinant is
     positive in every direction, and so is the radial factor: found by sampling 16 directions out
-    to 89 degrees off the axis, then more finely. A thousandth is taken off.
+    to 89 degrees off the axis, then more finely. Half a hundredth is taken off.
     """
     if not any(coefficients):
         return np.inf
@@ -184,8 +185,8 @@ class LensModel:
         # The cap keeps the start away from the fold, where a step may be of any length.
         ratio = self.table[cell]
         ratio = ratio * (_START * self.limit / (radius * ratio + 1e-300)).clip(max=1.0)
-        x, y, moved, shrink = xd * ratio, yd * ratio, xd, ratio
-        limit2 = self.limit * self.limit
+        x, y, moved = xd * ratio, yd * ratio, xd
+        limit2 = (_ROOM * self.limit) ** 2
         for _ in range(_NEWTON_STEPS):
             new_x, new_y, _determinant = newton_step(x, y, xd, yd, self.coefficients)
             shrink = (limit2 / (new_x * new_x + new_y * new_y + 1e-300)).clip(max=1.0) ** 0.5
@@ -194,7 +195,7 @@ class LensModel:
             x, y = new_x, new_y
             if _is_array(moved) and not (moved > _CONVERGED).any():
                 break
-        return x, y, (moved <= _CONVERGED) & (shrink == 1.0)
+        return x, y, (moved <= _CONVERGED) & self.within(x, y)
 
 
 def _is_array(values: Numbers) -> bool:
