@@ -1,0 +1,28 @@
+"""The inspector's three pages."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtWidgets import QTabWidget
+
+from app.inspector.heat_map import HeatMap
+from app.inspector.joint_page import JointPage
+from app.inspector.threshold_page import ThresholdPage
+
+if TYPE_CHECKING:
+    from app.session import Session
+
+
+class Inspector(QTabWidget):
+    """The joint, the person's weights, the recording's thresholds."""
+
+    def __init__(self, session: Session) -> None:
+        super().__init__()
+        self.setDocumentMode(True)
+        self.joint_page = JointPage(session)
+        self.heat_map = HeatMap(session)
+        self.threshold_page = ThresholdPage(session)
+        self.addTab(self.joint_page, "Joint")
+        self.addTab(self.heat_map, "Weights")
+        self.addTab(self.threshold_page, "Thresholds")
