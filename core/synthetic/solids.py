@@ -1,0 +1,132 @@
+"""Solids that pictures and visibility are made of: tapered limbs, tubes and boxes, as arrays."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from core.synthetic.raster import BOX, CONE
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from core.geometry.camera import Camera
+
+    Floats = NDArray[np.float64]
+    Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Solids:
+    """M solids at T instants; metres, world frame.
+
+    A cone's local frame has its axis along z, its front along y (squashed) and, where the axis
+    points up a body, the wearer's left along x: local = linear @ (world - origin). It may be left
+    handed; nothing here minds.
+
+    Attributes:
+        linear: (T, M, 3, 3) local_from_world, without the shift.
+        origin: (T, M, 3) the local frame's origin.
+        ends: (T, M, 2, 3) both ends, for boxes in the picture.
+        reach: (M,) thickness around the line between the ends.
+        shape: (M, 4) length, radius at the start, radius at the end, kind.
+        patches: (M, 4) int64 first row, first column, rows and columns in the atlas.
+    """
+
+    linear: Floats
+    origin: Floats
+    ends: Floats
+    reach: Floats
+    shape: Floats
+    patches: Ints
+
+    def __len__(self) -> int:
+        return len(self.shape)
+
+    def seen_from(self, camera: Camera) -> tuple[Floats, Floats]:
+        """(T, M, 3, 3) local_from_cam and (T, M, 3) the camera's centre in the local frames."""
+        linear = self.linear @ camera.R.T
+        center = camera.center_mm / 1000.0 - self.origin
+        return linear, np.einsum("tmij,tmj->tmi", self.linear, center)
+
+    def boxes_px(self, camera: Camera, margin: float = 1.25) -> Floats:
+        """(M, 4) x0 y0 x1 y1 in raw pixels around all instants; NaN where an end has no image."""
+        ends_mm = 1000.0 * self.ends
+        points = camera.project(ends_mm)
+        depth_m = np.maximum(camera.depth_mm(ends_mm) / 1000.0, 0.05)
+        focal = max(camera.K[0, 0], camera.K[1, 1])
+        radius = (margin * focal * self.reach[:, None] / depth_m + 1.5)[..., None]
+        low, high = (points - radius).min(axis=(0, 2)), (points + radius).max(axis=(0, 2))
+        return np.concatenate([low, high], axis=-1)
+
+
+def cones(
+    starts: Floats,
+    ends: Floats,
+    radii: Floats,
+    fronts: Floats,
+    squash: Floats,
+    patches: Ints,
+) -> Solids:
+    """Rounded cones.
+
+    Args:
+        starts: (T, M, 3) metres, world.
+        ends: (T, M, 3).
+        radii: (M, 2) at start and end, measured to the side.
+        fronts: (T, M, 3) directions of the front; any length, not along the axis.
+        squash: (M,) side radius divided by front radius.
+        patches: (M, 4).
+    """
+    axis = ends - starts
+    length = np.linalg.norm(axis, axis=-1)
+    z = axis / np.maximum(length, 1e-6)[..., None]
+    y = fronts - (fronts * z).sum(-1, keepdims=True) * z
+    y /= np.maximum(np.linalg.norm(y, axis=-1, keepdims=True), 1e-9)
+    linear = np.stack([np.cross(z, y), y * squash[:, None], z], axis=-2)
+    # Limbs are rigid, but for the trunk, whose length over time differs by millimetres.
+    mean = np.maximum(length.mean(axis=0), 1e-3)
+    end_radii = np.clip(radii[:, 1], radii[:, 0] - 0.9 * mean, radii[:, 0] + 0.9 * mean)
+    shape = np.stack([mean, radii[:, 0], end_radii, np.full(len(mean), float(CONE))], axis=-1)
+    return Solids(
+        linear=linear,
+        origin=starts,
+        ends=np.stack([starts, ends], axis=-2),
+        reach=radii.max(axis=-1),
+        shape=shape,
+        patches=patches,
+    )
+
+
+def boxes(centers: Floats, halves: Floats, patches: Ints) -> Solids:
+    """Boxes along the world's axes: centers and halves (M, 3) metres, patches (M, 4)."""
+    linear = np.zeros((1, len(centers), 3, 3))
+    linear[0, :, [0, 1, 2], [0, 1, 2]] = 1 / halves.T
+    along = np.zeros_like(centers)
+    widest = halves.argmax(axis=1)
+    rows = np.arange(len(centers))
+    along[rows, widest] = halves[rows, widest]
+    rest = halves.copy()
+    rest[rows, widest] = 0
+    return Solids(
+        linear=linear,
+        origin=centers[None],
+        ends=np.stack([centers - along, centers + along], axis=1)[None],
+        reach=np.linalg.norm(rest, axis=1),
+        shape=np.tile([1.0, 0.0, 0.0, float(BOX)], (len(centers), 1)),
+        patches=patches,
+    )
+
+
+def joined(parts: list[Solids]) -> Solids:
+    """Several sets of the same instants as one."""
+    return Solids(
+        linear=np.concatenate([part.linear for part in parts], axis=1),
+        origin=np.concatenate([part.origin for part in parts], axis=1),
+        ends=np.concatenate([part.ends for part in parts], axis=1),
+        reach=np.concatenate([part.reach for part in parts]),
+        shape=np.concatenate([part.shape for part in parts]),
+        patches=np.concatenate([part.patches for part in parts]),
+    )

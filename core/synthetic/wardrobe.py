@@ -1,0 +1,227 @@
+"""What people wear: one small texture a person, on which front and back differ.
+
+Chests carry a small number and a light collar, backs a big number under a dark name bar; faces are
+in front, hair is behind. Team mates wear the same, so that two of them who overlap can really be
+confused; they differ in number, hair, skin, sleeves and legs. Colours are BGR.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+from core.synthetic.motion import Role
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Picture = NDArray[np.uint8]
+    Colour = tuple[int, int, int]
+
+ROWS, COLS = 160, 96
+# first row, first column, rows, columns of each surface in a person's texture
+PATCHES = {
+    "torso": (0, 0, 64, 96),
+    "head": (64, 0, 48, 96),
+    "pelvis": (112, 0, 24, 96),
+    "upper_arm": (136, 0, 24, 16),
+    "forearm": (136, 16, 24, 16),
+    "thigh": (136, 32, 24, 16),
+    "shin": (136, 48, 24, 16),
+    "shoe": (136, 64, 24, 16),
+    "hair": (136, 80, 12, 8),
+    "skin": (136, 88, 12, 8),
+    "sleeve": (148, 80, 12, 8),
+    "shorts": (148, 88, 12, 8),
+}
+
+_SKINS = (
+    (150, 178, 222), (138, 168, 212), (120, 150, 196), (96, 126, 176), (70, 98, 146), (46, 66, 104),
+)  # fmt: skip
+_HAIRS = ((24, 24, 28), (30, 36, 48), (34, 50, 78), (52, 84, 120), (96, 140, 168), (110, 112, 116))
+_KITS = {
+    Role.HOME: ((56, 44, 108), (214, 216, 220), (46, 40, 44)),
+    Role.GUEST: ((104, 126, 92), (206, 214, 206), (44, 46, 44)),
+    Role.REFEREE: ((172, 172, 168), (40, 38, 38), (42, 40, 40)),
+    Role.COACH: ((76, 62, 52), (160, 160, 160), (54, 58, 66)),
+    Role.BYSTANDER: ((96, 108, 120), (170, 172, 176), (74, 66, 58)),
+}
+_SHOES = ((210, 212, 214), (44, 44, 48), (60, 60, 170), (170, 130, 60), (70, 170, 190))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """One person's appearance.
+
+    Attributes:
+        texture: (ROWS, COLS, 3) uint8, see `PATCHES`.
+        long_hair: whether a pony tail hangs behind.
+        loose: thickness of the shorts' legs against bare thighs, 1 or more.
+        sleeves: thickness of the sleeves, below 1 where the shirt has none.
+    """
+
+    texture: Picture
+    long_hair: bool
+    loose: float
+    sleeves: float
+
+
+def _shaded(colour: Colour, factor: float) -> Colour:
+    b, g, r = (min(255, max(0, round(factor * c))) for c in colour)
+    return b, g, r
+
+
+def _write(picture: Picture, text: str, center: int, row: int, scale: float, ink: Colour) -> None:
+    """Text about a column; may run over the picture's sides, where the back is."""
+    thick = 3 if scale > 0.8 else 2
+    (width, height), _ = cv2.getTextSize(text, cv2.FONT_HERSHEY_DUPLEX, scale, thick)
+    wide = np.concatenate([picture] * 3, axis=1)
+    left = center + picture.shape[1] - width // 2
+    where = (left, row + height // 2)
+    cv2.putText(
+        wide, text, where, cv2.FONT_HERSHEY_DUPLEX, scale, ink, thick, cv2.LINE_AA
+    )
+    middle = wide[:, COLS : 2 * COLS].copy()
+    spill_left, spill_right = wide[:, :COLS], wide[:, 2 * COLS :]
+    for spill in (spill_left, spill_right):
+        changed = (spill != picture).any(axis=2)
+        middle[changed] = spill[changed]
+    picture[:] = middle
+
+
+def _torso(role: Role, number: int, rng: np.random.Generator) -> Picture:
+    """Upright: row 0 at the shoulders, the front in the middle column."""
+    base, ink, _ = _KITS[role]
+    base = _shaded(base, rng.uniform(0.94, 1.06))
+    picture = np.empty((64, COLS, 3), np.uint8)
+    picture[:] = base
+    if role == Role.REFEREE:
+        picture[:, ::8] = picture[:, 1::8] = picture[:, 2::8] = ink
+    side = _shaded(base, 0.72)
+    cv2.rectangle(picture, (21, 18), (27, 63), side, -1)
+    cv2.rectangle(picture, (69, 18), (75, 63), side, -1)
+    collar = np.array([[39, 0], [48, 17], [57, 0]], np.int32)
+    if role in (Role.HOME, Role.GUEST):
+        cv2.fillPoly(picture, [collar], (130, 158, 204))
+        cv2.polylines(picture, [collar], False, ink, 2)
+        cv2.rectangle(picture, (34, 42), (62, 47), ink, -1)
+        _write(picture, str(number), 48, 31, 0.55, ink)
+        for left in (0, COLS - 14):
+            cv2.rectangle(picture, (left, 12), (left + 13, 18), _shaded(ink, 0.9), -1)
+        _write(picture, str(number), 0, 38, 1.15, ink)
+    elif role == Role.REFEREE:
+        cv2.fillPoly(picture, [collar], (40, 40, 40))
+        cv2.rectangle(picture, (0, 10), (20, 22), (36, 36, 36), -1)
+        cv2.rectangle(picture, (76, 10), (95, 22), (36, 36, 36), -1)
+    else:
+        cv2.line(picture, (48, 0), (48, 63), ink, 2)
+        cv2.fillPoly(picture, [collar], ink)
+    return _wrinkled(picture, rng)
+
+
+def _wrinkled(picture: Picture, rng: np.random.Generator) -> Picture:
+    rough = rng.standard_normal((9, 7)).astype(np.float32)
+    folds = cv2.resize(rough, (picture.shape[1], picture.shape[0]), interpolation=cv2.INTER_CUBIC)
+    return np.clip(picture * (1 + 0.07 * folds[..., None]), 0, 255).astype(np.uint8)
+
+
+def _head(skin: Colour, hair: Colour, style: int, rng: np.random.Generator) -> Picture:
+    """Upright: row 0 at the crown; the face in the middle."""
+    picture = np.empty((48, COLS, 3), np.uint8)
+    picture[:] = skin
+    bald = style == 3
+    if not bald:
+        line = 20 if style == 1 else 16
+        cv2.rectangle(picture, (0, 0), (COLS, line), hair, -1)
+        back = 44 if style == 1 else 36
+        cv2.rectangle(picture, (0, 0), (25, back), hair, -1)
+        cv2.rectangle(picture, (71, 0), (COLS, back), hair, -1)
+        cv2.ellipse(picture, (48, line + 2), (20, 5), 0, 0, 360, skin, -1)
+    else:
+        stubble = _shaded(skin, 0.86)
+        cv2.rectangle(picture, (0, 0), (25, 34), stubble, -1)
+        cv2.rectangle(picture, (71, 0), (COLS, 34), stubble, -1)
+    if style == 2:
+        band = (210, 210, 210) if rng.random() < 0.5 else (50, 50, 60)
+        cv2.rectangle(picture, (0, 14), (COLS, 19), band, -1)
+    for eye in (41, 55):
+        cv2.ellipse(picture, (eye, 25), (4, 2), 0, 0, 360, (40, 40, 44), -1)
+        cv2.line(picture, (eye - 5, 21), (eye + 5, 21), _shaded(hair, 0.9), 1)
+    cv2.ellipse(picture, (48, 38), (6, 1), 0, 0, 360, _shaded(skin, 0.62), -1)
+    if rng.random() < 0.35:
+        cv2.ellipse(picture, (48, 43), (17, 6), 0, 0, 360, hair, -1)
+    for ear in (24, 72):
+        cv2.ellipse(picture, (ear, 27), (3, 5), 0, 0, 360, _shaded(skin, 0.9), -1)
+    return picture
+
+
+def _gradient(rows: int, cols: int, stops: list[tuple[float, Colour]]) -> Picture:
+    """Bands of colour from row 0 down; each stop gives where its colour ends."""
+    picture = np.empty((rows, cols, 3), np.uint8)
+    first = 0
+    for end, colour in stops:
+        picture[first : round(end * rows)] = colour
+        first = round(end * rows)
+    return picture
+
+
+def _legs(
+    texture: Picture, role: Role, skin: Colour, rng: np.random.Generator
+) -> tuple[Colour, bool]:
+    """Fill thigh, shin and shoe; return the colour of the shorts and whether legs are covered."""
+    cloth = _shaded(_KITS[role][2], rng.uniform(0.85, 1.35))
+    covered = role >= Role.REFEREE or rng.random() < 0.45
+    leg = _shaded(cloth, 1.1) if covered else skin
+    knee = _shaded(leg, 1.12)
+    sock = (206, 208, 208) if rng.random() < 0.6 else (50, 50, 54)
+    _put(texture, "thigh", _gradient(24, 16, [(0.7, leg), (1.0, knee)]))
+    shin = [(0.12, knee), (1.0, leg)] if covered else [(0.12, knee), (0.68, leg), (1.0, sock)]
+    _put(texture, "shin", _gradient(24, 16, shin))
+    if not covered and rng.random() < 0.3:
+        pad = texture[136 + 16 : 160, 32:48]
+        pad[:, 4:12] = (48, 48, 52)
+    shoe = _SHOES[int(rng.integers(len(_SHOES)))]
+    _put(texture, "shoe", _gradient(24, 16, [(0.75, shoe), (1.0, _shaded(shoe, 1.25))]))
+    return cloth, covered
+
+
+def _put(texture: Picture, name: str, picture: Picture) -> None:
+    row, col, rows, cols = PATCHES[name]
+    texture[row : row + rows, col : col + cols] = picture
+
+
+def dress(role: Role, number: int, rng: np.random.Generator) -> Look:
+    """A person's clothes; who has a role wears its colours."""
+    skin = _shaded(_SKINS[int(rng.integers(len(_SKINS)))], rng.uniform(0.93, 1.05))
+    hair = _HAIRS[int(rng.integers(len(_HAIRS)))]
+    style = int(rng.choice(4, p=[0.45, 0.25, 0.15, 0.15]))
+    texture = np.zeros((ROWS, COLS, 3), np.uint8)
+    cloth, covered = _legs(texture, role, skin, rng)
+    shirt = _torso(role, number, rng)
+    # Trunk and head grow upward from their start, so their row 0 is at the bottom.
+    _put(texture, "torso", shirt[::-1])
+    _put(texture, "head", _head(skin, hair, style, rng)[::-1])
+    pelvis = np.empty((24, COLS, 3), np.uint8)
+    pelvis[:] = cloth
+    pelvis[14:] = shirt[-1]
+    pelvis[:14, 20:27] = pelvis[:14, 69:76] = _shaded(_KITS[role][1], 0.8)
+    _put(texture, "pelvis", pelvis)
+    long_sleeves = role >= Role.COACH or rng.random() < 0.12
+    arm = _shaded(_KITS[role][0], 0.8) if long_sleeves else skin
+    _put(texture, "upper_arm", _gradient(24, 16, [(1.0, arm)]))
+    _put(texture, "forearm", _gradient(24, 16, [(0.85, arm), (1.0, skin)]))
+    _put(texture, "hair", _gradient(12, 8, [(1.0, hair)]))
+    _put(texture, "skin", _gradient(12, 8, [(1.0, skin)]))
+    has_sleeves = role >= Role.REFEREE or rng.random() < 0.55
+    under = _KITS[role][0] if role >= Role.REFEREE or rng.random() < 0.4 else (52, 50, 56)
+    _put(texture, "sleeve", _gradient(12, 8, [(1.0, _shaded(under, 0.95))]))
+    _put(texture, "shorts", _gradient(12, 8, [(1.0, cloth)]))
+    return Look(
+        texture=texture,
+        long_hair=style == 1,
+        loose=1.0 if covered else float(rng.uniform(1.12, 1.3)),
+        sleeves=1.0 if has_sleeves else 0.6,
+    )
