@@ -3,11 +3,35 @@
 Lengths are millimetres in the world frame; image points are **undistorted** pixels of the full
 image unless a name or docstring says raw. Pixel centres are integers (OpenCV's convention).
 `robust_triangulate` runs on arrays (numpy, compiled) and on tensors (torch, differentiable);
-torch is imported only by those who pass tensors.
+neither numba nor torch is imported before it is called. `warm_up` loads the compiled kernels and
+belongs on a background thread.
 """
 
 from core.geometry.camera import Camera, Rig
 from core.geometry.epipolar import epipolar_curve
+from core.geometry.triangulation import (
+    LeaveOneOut,
+    RobustTriangulation,
+    estimate_scale_mm,
+    leave_one_out,
+    point_covariance_mm2,
+    robust_triangulate,
+    triangulate,
+    warm_up,
+)
 from core.geometry.volume import WorldBox
 
-__all__ = ["Camera", "Rig", "WorldBox", "epipolar_curve"]
+__all__ = [
+    "Camera",
+    "LeaveOneOut",
+    "Rig",
+    "RobustTriangulation",
+    "WorldBox",
+    "epipolar_curve",
+    "estimate_scale_mm",
+    "leave_one_out",
+    "point_covariance_mm2",
+    "robust_triangulate",
+    "triangulate",
+    "warm_up",
+]

@@ -1,0 +1,225 @@
+"""Consensus weighting in lanes: every pair is a hypothesis, judged by all views (METHOD, section 2).
+
+A residual in millimetres at the joint is residual_px · depth / focal, and in the gauge the DLT row
+at a point *is* residual_px · depth, so a hypothesis is scored without a division by depth.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from core.geometry.kernel_lanes import (
+    FAST,
+    INLINED,
+    LANES,
+    PARALLEL_WEIGHTED,
+    ROW_SLOTS,
+    SEEN,
+    VIEW_SLOTS,
+    solve_total,
+    sum_forms,
+)
+from core.geometry.kernel_median import FAR, sort_lanes
+
+NUM_REFINED = 3
+REFINE_STEPS = 6
+HUBER_STEPS = 20
+HUBER = 1.345
+
+
+@njit(**INLINED)
+def _square_residual(row: np.ndarray, k: int, d0: float, d1: float, d2: float) -> float:
+    """(residual_px · depth)² at X1 + δ; FAR behind the camera; 0 for a view without observation."""
+    ru = row[k] * d0 + row[LANES + k] * d1 + row[2 * LANES + k] * d2 + row[6 * LANES + k]
+    rv = row[3 * LANES + k] * d0 + row[4 * LANES + k] * d1 + row[5 * LANES + k] * d2
+    rv += row[7 * LANES + k]
+    depth = row[8 * LANES + k] * d0 + row[9 * LANES + k] * d1 + row[10 * LANES + k] * d2
+    depth += row[11 * LANES + k]
+    return ru * ru + rv * rv if depth > 0.0 else FAR
+
+
+@njit(**FAST)
+def residuals_at(
+    rows: np.ndarray,
+    views: np.ndarray,
+    inverse_focal: np.ndarray,
+    offset: np.ndarray,
+    squares: np.ndarray,
+) -> None:
+    """Squared residuals in m² of every view at X1 + offset; -1 where nothing was observed."""
+    for c in range(len(squares) // LANES):
+        row = rows[c * ROW_SLOTS * LANES : (c + 1) * ROW_SLOTS * LANES]
+        start = (c * VIEW_SLOTS + SEEN) * LANES
+        seen = views[start : start + LANES]
+        inverse = inverse_focal[c * LANES : (c + 1) * LANES]
+        out = squares[c * LANES : (c + 1) * LANES]
+        for k in range(LANES):
+            e2 = _square_residual(row, k, offset[k], offset[LANES + k], offset[2 * LANES + k])
+            e2 = e2 * inverse[k] * inverse[k] if e2 < FAR else FAR
+            out[k] = e2 if seen[k] > 0.0 else -1.0
+
+
+@njit(**FAST)
+def cost_of(squares: np.ndarray, tau_m: float, cost: np.ndarray) -> None:
+    """Geman-McClure cost e²/(e² + τ²), summed over the views that observed the joint."""
+    tau2 = tau_m * tau_m
+    cost[:] = 0.0
+    for c in range(len(squares) // LANES):
+        square = squares[c * LANES : (c + 1) * LANES]
+        for k in range(LANES):
+            e2 = square[k] if square[k] > 0.0 else 0.0
+            cost[k] += e2 / (e2 + tau2) if e2 < FAR else 1.0
+
+
+@njit(**FAST)
+def geman_mcclure(squares: np.ndarray, tau_m: float, weights: np.ndarray) -> None:
+    """Weights (1 + e²/τ²)⁻² in [0, 1]; 0 behind the camera and where nothing was observed."""
+    inverse = 1.0 / (tau_m * tau_m)
+    for i in range(len(squares)):
+        e2 = squares[i]
+        w = 1.0 / (1.0 + e2 * inverse)
+        weights[i] = w * w if 0.0 <= e2 < FAR else 0.0
+
+
+@njit(**FAST)
+def _huber(squares: np.ndarray, limit_m: float, weights: np.ndarray) -> None:
+    for i in range(len(squares)):
+        e2 = squares[i]
+        w = 1.0 if e2 <= limit_m * limit_m else limit_m / np.sqrt(e2)
+        weights[i] = w if 0.0 <= e2 < FAR else (0.0 if e2 < 0.0 else 1e-6)
+
+
+@njit(**FAST)
+def _score_pairs(
+    candidates: np.ndarray,
+    rows: np.ndarray,
+    views: np.ndarray,
+    inverse_focal: np.ndarray,
+    tau_m: float,
+    costs: np.ndarray,
+) -> None:
+    """The cost of every pair's candidate over all views; FAR for an unusable pair."""
+    num_views = len(inverse_focal) // LANES
+    tau2 = tau_m * tau_m
+    for p in range(len(costs) // LANES):
+        y = candidates[p * 4 * LANES : (p + 1) * 4 * LANES]
+        cost = costs[p * LANES : (p + 1) * LANES]
+        for k in range(LANES):
+            cost[k] = 0.0 if y[3 * LANES + k] > 0.0 else FAR
+        for c in range(num_views):
+            row = rows[c * ROW_SLOTS * LANES : (c + 1) * ROW_SLOTS * LANES]
+            start = (c * VIEW_SLOTS + SEEN) * LANES
+            seen = views[start : start + LANES]
+            inverse = inverse_focal[c * LANES : (c + 1) * LANES]
+            for k in range(LANES):
+                e2 = _square_residual(row, k, y[k], y[LANES + k], y[2 * LANES + k])
+                scaled = e2 * inverse[k] * inverse[k]
+                share = scaled / (scaled + tau2)
+                share = share if e2 < FAR else 1.0
+                cost[k] += seen[k] * share
+
+
+@njit(**FAST)
+def _take_best(costs: np.ndarray, candidates: np.ndarray, start: np.ndarray, k: int) -> None:
+    """Move lane k's cheapest hypothesis into `start`, and strike it out."""
+    best = 0
+    for p in range(1, len(costs) // LANES):
+        if costs[p * LANES + k] < costs[best * LANES + k]:
+            best = p
+    costs[best * LANES + k] = FAR
+    for axis in range(3):
+        start[axis * LANES + k] = candidates[(best * 4 + axis) * LANES + k]
+
+
+@njit(**FAST)
+def find_consensus(
+    candidates: np.ndarray,
+    rows: np.ndarray,
+    views: np.ndarray,
+    inverse_focal: np.ndarray,
+    origin: np.ndarray,
+    tau_m: float,
+    weights: np.ndarray,
+) -> None:
+    """Geman-McClure weights of every view at the winner of the refined hypotheses."""
+    num_views = len(inverse_focal) // LANES
+    costs = np.empty(len(candidates) // 4)
+    _score_pairs(candidates, rows, views, inverse_focal, tau_m, costs)
+    offset = np.zeros(3 * LANES)
+    squares = np.empty(num_views * LANES)
+    omega = np.empty(num_views * LANES)
+    total = np.empty(VIEW_SLOTS * LANES)
+    crosses = np.empty(LANES)
+    cost = np.empty(LANES)
+    lowest = np.full(LANES, FAR)
+    weights[:] = 0.0
+    for _ in range(NUM_REFINED):
+        for k in range(LANES):
+            _take_best(costs, candidates, offset, k)
+        for _ in range(REFINE_STEPS):
+            residuals_at(rows, views, inverse_focal, offset, squares)
+            geman_mcclure(squares, tau_m, omega)
+            omega *= inverse_focal
+            omega *= inverse_focal
+            sum_forms(views, omega, total)
+            solve_total(total, origin, PARALLEL_WEIGHTED, offset, crosses)
+        residuals_at(rows, views, inverse_focal, offset, squares)
+        cost_of(squares, tau_m, cost)
+        geman_mcclure(squares, tau_m, omega)
+        for i in range(num_views * LANES):
+            weights[i] = omega[i] if cost[i % LANES] < lowest[i % LANES] else weights[i]
+        for k in range(LANES):
+            lowest[k] = min(lowest[k], cost[k])
+
+
+@njit(**FAST)
+def huber_weights(
+    rows: np.ndarray,
+    views: np.ndarray,
+    inverse_focal: np.ndarray,
+    origin: np.ndarray,
+    limit_m: float,
+    omega: np.ndarray,
+) -> None:
+    """Huber's weights for the joints that no consensus supports, from X1 on."""
+    offset = np.zeros(3 * LANES)
+    squares = np.empty(len(omega))
+    scaled = np.empty(len(omega))
+    total = np.empty(VIEW_SLOTS * LANES)
+    crosses = np.empty(LANES)
+    for _ in range(HUBER_STEPS):
+        residuals_at(rows, views, inverse_focal, offset, squares)
+        _huber(squares, limit_m, omega)
+        for i in range(len(omega)):
+            scaled[i] = omega[i] * inverse_focal[i] * inverse_focal[i]
+        sum_forms(views, scaled, total)
+        solve_total(total, origin, PARALLEL_WEIGHTED, offset, crosses)
+
+
+@njit(**FAST)
+def least_quantile(
+    candidates: np.ndarray,
+    rows: np.ndarray,
+    views: np.ndarray,
+    inverse_focal: np.ndarray,
+    least: np.ndarray,
+) -> None:
+    """Over the hypotheses, the least (⌈n/2⌉ + 1)-th smallest squared residual of n views, in m²."""
+    num_views = len(inverse_focal) // LANES
+    squares = np.empty(num_views * LANES)
+    offset = np.empty(3 * LANES)
+    least[:] = FAR
+    for p in range(len(candidates) // (4 * LANES)):
+        y = candidates[p * 4 * LANES : (p + 1) * 4 * LANES]
+        offset[:] = y[: 3 * LANES]
+        residuals_at(rows, views, inverse_focal, offset, squares)
+        sort_lanes(squares, num_views)
+        for k in range(LANES):
+            unseen = 0
+            while unseen < num_views and squares[unseen * LANES + k] < 0.0:
+                unseen += 1
+            seen = num_views - unseen
+            rank = unseen + (seen + 1) // 2
+            if seen >= 3 and y[3 * LANES + k] > 0.0:
+                least[k] = min(least[k], squares[rank * LANES + k])

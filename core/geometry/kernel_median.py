@@ -1,0 +1,301 @@
+"""Geometric median of the candidates and the weights of Eqs. 4-6, in lanes (see `kernel_lanes`).
+
+The median minimises Σ √(d² + ε²), ε = 0.1 mm: strictly convex, so that the start decides nothing
+but the number of passes. Each pass evaluates one trial point; a Newton step that does not lower
+the objective is replaced by Weiszfeld's, which always does.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numba import njit
+
+from core.geometry.kernel_lanes import FAST, INLINED, LANES
+
+SMOOTHING_M2 = 1e-8
+# A Newton step this short leaves an error of its square over ε at most: 1e-7 mm.
+STEP_M2 = 1e-14
+MAX_PASSES = 60
+FAR = 1e300
+
+# Slots of the median's `state`.
+TRIAL = 0
+FALLBACK = 3
+OBJECTIVE = 6
+MOVING = 7
+STATE_SLOTS = 8
+# Slots of its `sums`: objective, Σ1/d, Σ(y-x)/d, Σ (y-x)(y-x)ᵀ/d³ as 00 01 02 11 12 22.
+SUM_SLOTS = 11
+
+
+@njit(**INLINED)
+def exp_nonpositive(x: float) -> float:
+    """e^x for x <= 0, from arithmetic alone so that a loop over it is vectorised.
+
+    A polynomial on x/1024 in [-0.7, 0], squared ten times: relative error below 1e-12.
+    """
+    t = (x if x > -700.0 else -700.0) * (1.0 / 1024.0)
+    e = 1.0 + t * (1.0 / 13.0)
+    e = 1.0 + t * (1.0 / 12.0) * e
+    e = 1.0 + t * (1.0 / 11.0) * e
+    e = 1.0 + t * (1.0 / 10.0) * e
+    e = 1.0 + t * (1.0 / 9.0) * e
+    e = 1.0 + t * (1.0 / 8.0) * e
+    e = 1.0 + t * (1.0 / 7.0) * e
+    e = 1.0 + t * (1.0 / 6.0) * e
+    e = 1.0 + t * (1.0 / 5.0) * e
+    e = 1.0 + t * (1.0 / 4.0) * e
+    e = 1.0 + t * (1.0 / 3.0) * e
+    e = 1.0 + t * (1.0 / 2.0) * e
+    e = 1.0 + t * e
+    e *= e
+    e *= e
+    e *= e
+    e *= e
+    e *= e
+    e *= e
+    e *= e
+    e *= e
+    e *= e
+    return e * e
+
+
+@njit(**INLINED)
+def _middle(a: float, b: float, c: float) -> float:
+    low, high = min(a, b), max(a, b)
+    return max(low, min(high, c))
+
+
+@njit(**INLINED)
+def _middle9(
+    a: float, b: float, c: float, d: float, e: float, f: float, g: float, h: float, i: float
+) -> float:
+    """The median of three medians: robust enough for a start."""
+    return _middle(_middle(a, b, c), _middle(d, e, f), _middle(g, h, i))
+
+
+@njit(**FAST)
+def start_median(candidates: np.ndarray, num_pairs: int, state: np.ndarray) -> None:
+    """Start each lane at a coordinate-wise median of nine candidates (X1 for unusable ones)."""
+    step = 4 * LANES
+    for axis in range(3):
+        o = axis * LANES
+        q = [(i * num_pairs // 9) * step + o for i in range(9)]
+        a, b, c = candidates[q[0] :], candidates[q[1] :], candidates[q[2] :]
+        d, e, f = candidates[q[3] :], candidates[q[4] :], candidates[q[5] :]
+        g, h, i = candidates[q[6] :], candidates[q[7] :], candidates[q[8] :]
+        trial = state[(TRIAL + axis) * LANES : (TRIAL + axis + 1) * LANES]
+        for k in range(LANES):
+            trial[k] = _middle9(a[k], b[k], c[k], d[k], e[k], f[k], g[k], h[k], i[k])
+    for k in range(LANES):
+        state[OBJECTIVE * LANES + k] = FAR
+        state[MOVING * LANES + k] = 1.0
+
+
+@njit(**INLINED)
+def _pull(
+    y0: float, y1: float, y2: float, usable: float, x0: float, x1: float, x2: float
+) -> tuple[float, ...]:
+    d0, d1, d2 = y0 - x0, y1 - x1, y2 - x2
+    square = d0 * d0 + d1 * d1 + d2 * d2 + SMOOTHING_M2
+    inverse = usable / math.sqrt(square)
+    cube = inverse * inverse * inverse
+    e0, e1, e2 = cube * d0, cube * d1, cube * d2
+    return (
+        square * inverse,
+        inverse,
+        inverse * d0,
+        inverse * d1,
+        inverse * d2,
+        e0 * d0,
+        e0 * d1,
+        e0 * d2,
+        e1 * d1,
+        e1 * d2,
+        e2 * d2,
+    )
+
+
+@njit(**FAST)
+def _sum_pulls(candidates: np.ndarray, state: np.ndarray, sums: np.ndarray) -> None:
+    """Evaluate the trial points; candidates are padded to a multiple of four with usable = 0."""
+    sums[:] = 0.0
+    trial = state[TRIAL * LANES : (TRIAL + 3) * LANES]
+    for p in range(len(candidates) // (16 * LANES)):
+        y = candidates[p * 16 * LANES : (p + 1) * 16 * LANES]
+        for k in range(LANES):
+            x0, x1, x2 = trial[k], trial[LANES + k], trial[2 * LANES + k]
+            a = _pull(y[k], y[LANES + k], y[2 * LANES + k], y[3 * LANES + k], x0, x1, x2)
+            b = _pull(
+                y[4 * LANES + k], y[5 * LANES + k], y[6 * LANES + k], y[7 * LANES + k], x0, x1, x2
+            )
+            c = _pull(
+                y[8 * LANES + k], y[9 * LANES + k], y[10 * LANES + k], y[11 * LANES + k], x0, x1, x2
+            )
+            d = _pull(
+                y[12 * LANES + k],
+                y[13 * LANES + k],
+                y[14 * LANES + k],
+                y[15 * LANES + k],
+                x0,
+                x1,
+                x2,
+            )
+            sums[k] += (a[0] + b[0]) + (c[0] + d[0])
+            sums[LANES + k] += (a[1] + b[1]) + (c[1] + d[1])
+            sums[2 * LANES + k] += (a[2] + b[2]) + (c[2] + d[2])
+            sums[3 * LANES + k] += (a[3] + b[3]) + (c[3] + d[3])
+            sums[4 * LANES + k] += (a[4] + b[4]) + (c[4] + d[4])
+            sums[5 * LANES + k] += (a[5] + b[5]) + (c[5] + d[5])
+            sums[6 * LANES + k] += (a[6] + b[6]) + (c[6] + d[6])
+            sums[7 * LANES + k] += (a[7] + b[7]) + (c[7] + d[7])
+            sums[8 * LANES + k] += (a[8] + b[8]) + (c[8] + d[8])
+            sums[9 * LANES + k] += (a[9] + b[9]) + (c[9] + d[9])
+            sums[10 * LANES + k] += (a[10] + b[10]) + (c[10] + d[10])
+
+
+@njit(**FAST)
+def _step_median(state: np.ndarray, sums: np.ndarray) -> float:
+    """Accept or reject the trial points and propose the next; returns how many lanes still move."""
+    for k in range(LANES):
+        x0, x1, x2 = (
+            state[TRIAL * LANES + k],
+            state[(TRIAL + 1) * LANES + k],
+            state[(TRIAL + 2) * LANES + k],
+        )
+        moving = state[MOVING * LANES + k]
+        objective = state[OBJECTIVE * LANES + k]
+        lower = sums[k] <= objective * (1.0 + 1e-15)
+        s = sums[LANES + k] + 1e-300
+        g0, g1, g2 = sums[2 * LANES + k], sums[3 * LANES + k], sums[4 * LANES + k]
+        h00, h01, h02 = s - sums[5 * LANES + k], -sums[6 * LANES + k], -sums[7 * LANES + k]
+        h11, h12, h22 = s - sums[8 * LANES + k], -sums[9 * LANES + k], s - sums[10 * LANES + k]
+        a00, a01, a02 = h11 * h22 - h12 * h12, h02 * h12 - h01 * h22, h01 * h12 - h02 * h11
+        a11, a12, a22 = h00 * h22 - h02 * h02, h01 * h02 - h00 * h12, h00 * h11 - h01 * h01
+        det = h00 * a00 + h01 * a01 + h02 * a02
+        det = det if det > 1e-12 * s * s * s else 1e-12 * s * s * s
+        inverse = 1.0 / (det + 1e-300)
+        n0 = (a00 * g0 + a01 * g1 + a02 * g2) * inverse
+        n1 = (a01 * g0 + a11 * g1 + a12 * g2) * inverse
+        n2 = (a02 * g0 + a12 * g1 + a22 * g2) * inverse
+        w = 1.0 / s
+        f0, f1, f2 = (
+            state[FALLBACK * LANES + k],
+            state[(FALLBACK + 1) * LANES + k],
+            state[(FALLBACK + 2) * LANES + k],
+        )
+        short = n0 * n0 + n1 * n1 + n2 * n2 <= STEP_M2
+        state[OBJECTIVE * LANES + k] = sums[k] if lower else objective
+        state[FALLBACK * LANES + k] = x0 + g0 * w if lower else f0
+        state[(FALLBACK + 1) * LANES + k] = x1 + g1 * w if lower else f1
+        state[(FALLBACK + 2) * LANES + k] = x2 + g2 * w if lower else f2
+        # A rejected trial goes to Weiszfeld's point; a lane that has arrived stays.
+        newton = lower or short
+        t0, t1, t2 = x0 + n0 if newton else f0, x1 + n1 if newton else f1, x2 + n2 if newton else f2
+        state[TRIAL * LANES + k] = t0 if moving > 0.0 else x0
+        state[(TRIAL + 1) * LANES + k] = t1 if moving > 0.0 else x1
+        state[(TRIAL + 2) * LANES + k] = t2 if moving > 0.0 else x2
+        state[MOVING * LANES + k] = 0.0 if short else moving
+    moving_lanes = 0.0
+    for k in range(LANES):
+        moving_lanes += state[MOVING * LANES + k]
+    return moving_lanes
+
+
+@njit(**FAST)
+def find_median(
+    candidates: np.ndarray, num_pairs: int, state: np.ndarray, sums: np.ndarray
+) -> None:
+    """The geometric median of each lane's usable candidates, left in the TRIAL slots."""
+    start_median(candidates, num_pairs, state)
+    for _ in range(MAX_PASSES):
+        _sum_pulls(candidates, state, sums)
+        if _step_median(state, sums) == 0.0:
+            break
+
+
+@njit(**FAST)
+def square_distances(
+    candidates: np.ndarray, center: np.ndarray, squares: np.ndarray, wss_m: np.ndarray
+) -> None:
+    """Squared distances of the candidates to the centre (FAR where unusable), and root of WSS."""
+    count = np.zeros(LANES)
+    wss_m[:] = 0.0
+    for p in range(len(squares) // LANES):
+        y = candidates[p * 4 * LANES : (p + 1) * 4 * LANES]
+        square = squares[p * LANES : (p + 1) * LANES]
+        for k in range(LANES):
+            d0, d1, d2 = (
+                y[k] - center[k],
+                y[LANES + k] - center[LANES + k],
+                y[2 * LANES + k] - center[2 * LANES + k],
+            )
+            d = d0 * d0 + d1 * d1 + d2 * d2
+            usable = y[3 * LANES + k]
+            square[k] = d if usable > 0.0 else FAR
+            wss_m[k] += usable * d
+            count[k] += usable
+    for k in range(LANES):
+        wss_m[k] = math.sqrt(wss_m[k] / (count[k] if count[k] > 0.0 else math.nan))
+
+
+@njit(**FAST)
+def sort_lanes(values: np.ndarray, num: int) -> None:
+    """Sort `num` slots in every lane, ascending, by odd-even transposition."""
+    for sweep in range(num):
+        for i in range(sweep & 1, num - 1, 2):
+            two = values[i * LANES : (i + 2) * LANES]
+            for k in range(LANES):
+                a, b = two[k], two[LANES + k]
+                two[k] = a if a < b else b
+                two[LANES + k] = b if a < b else a
+
+
+@njit(**FAST)
+def log_view_weights(
+    squares: np.ndarray,
+    pair_of: np.ndarray,
+    sigma_m: float,
+    ladder: np.ndarray,
+    log_weights: np.ndarray,
+) -> None:
+    """log of w_c = median over c′ of exp(-d²/σ²); -FAR for a view without a usable pair.
+
+    The exponential is monotonous, so the median is taken of the distances; where their number is
+    even, w_c is the mean of the two middle weights.
+    """
+    num_views = len(pair_of)
+    others = num_views - 1
+    scale = -1.0 / (sigma_m * sigma_m)
+    middle = np.empty(2 * LANES)
+    count = np.empty(LANES)
+    for c in range(num_views):
+        slot = 0
+        count[:] = 0.0
+        for j in range(num_views):
+            if j == c:
+                continue
+            start = pair_of[c, j] * LANES
+            source = squares[start : start + LANES]
+            target = ladder[slot * LANES : (slot + 1) * LANES]
+            for k in range(LANES):
+                target[k] = source[k]
+                count[k] += 1.0 if source[k] < FAR else 0.0
+            slot += 1
+        sort_lanes(ladder, others)
+        for i in range(others):
+            source = ladder[i * LANES : (i + 1) * LANES]
+            twice = 2.0 * i
+            for k in range(LANES):
+                # of n values, the middle ones are (n - 1) // 2 and n // 2
+                below = twice - count[k]
+                middle[k] = source[k] if below < 0.0 else middle[k]
+                middle[LANES + k] = source[k] if below <= 0.0 else middle[LANES + k]
+        out = log_weights[c * LANES : (c + 1) * LANES]
+        for k in range(LANES):
+            a, b = middle[k] * scale, middle[LANES + k] * scale
+            out[k] = a if count[k] > 0.0 else -FAR
+            if a != b and count[k] > 0.0:
+                out[k] = a + math.log(0.5 + 0.5 * math.exp(b - a))
