@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 MAX_TEXT_BYTES = 1 << 30
 MAX_IMAGE_SIDE = 65_535
+# Far beyond any pixel or millimetre, and small enough that no product of a few overflows.
+MAX_MAGNITUDE = 1e12
 _REMEDY = "Correct the file, or export it again."
 
 
@@ -104,15 +106,15 @@ class Node:
         return self.value
 
     def number(self) -> float:
-        """The value as a finite number."""
+        """The value as a finite number (up to `MAX_MAGNITUDE`)."""
         if isinstance(self.value, bool) or not isinstance(self.value, int | float):
             self.refuse("a number")
         try:
             number = float(self.value)
         except OverflowError:
             self.refuse("a finite number", "a number too large")
-        if not math.isfinite(number):
-            self.refuse("a finite number")
+        if not abs(number) <= MAX_MAGNITUDE:
+            self.refuse(f"a number of up to {MAX_MAGNITUDE:g}")
         return number
 
     def integer(self, low: int, high: int) -> int:
@@ -127,7 +129,7 @@ class Node:
 
         Args:
             shape: -1 stands for any length (an empty list fits a shape that starts with -1).
-            nan: whether NaN (absent) may occur; infinity never may.
+            nan: whether NaN (absent) may occur; infinity and more than `MAX_MAGNITUDE` never may.
         """
         wanted = " x ".join("n" if n < 0 else str(n) for n in shape)
         expected = f"{wanted} numbers"
@@ -137,7 +139,8 @@ class Node:
             array = np.array(self.value)
         except (ValueError, OverflowError, RecursionError):
             self.refuse(expected, "lists of unequal lengths, or something else than numbers")
-        if array.size == 0 and shape[0] < 0:
+        is_empty = array.shape == (0,) or (isinstance(self.value, np.ndarray) and not array.size)
+        if is_empty and shape[0] < 0:
             return np.zeros([max(n, 0) for n in shape])
         if array.dtype.kind not in "iuf":
             self.refuse(expected, "something else than numbers")
@@ -147,8 +150,9 @@ class Node:
         if not same:
             self.refuse(expected, " x ".join(map(str, array.shape)) or "one number")
         array = array.astype(np.float64)
-        if np.isinf(array).any() or (not nan and np.isnan(array).any()):
-            self.refuse("finite numbers" + (" or NaN" if nan else ""), "NaN or infinity")
+        if (np.abs(array) > MAX_MAGNITUDE).any() or (not nan and np.isnan(array).any()):
+            expected = f"numbers of up to {MAX_MAGNITUDE:g}" + (" or NaN" if nan else "")
+            self.refuse(expected, "infinity or more" if nan else "NaN, infinity or more")
         return array
 
     def vector(self, length: int) -> NDArray[np.float64]:

@@ -10,6 +10,7 @@ every cell as a reference, which may lead back to itself: depth and number of va
 from __future__ import annotations
 
 import struct
+import warnings
 import zlib
 from typing import TYPE_CHECKING, Any
 
@@ -31,8 +32,9 @@ _MAX_VALUES = 200_000
 _MAX_DEPTH = 16
 _EXPECTED = "a MATLAB file"
 _REMEDY = "Save it again with MATLAB, or copy it again."
-# What scipy.io.loadmat raises on damaged files, found by fuzzing.
+# What scipy.io.loadmat raises, or warns of, on damaged files, found by fuzzing.
 _SCIPY_ERRORS = (
+    Warning,
     MatReadError,
     NotImplementedError,
     OSError,
@@ -70,7 +72,9 @@ def read_mat(path: Path, names: Sequence[str]) -> Node:
 
 def _read_scipy(path: Path, names: Sequence[str]) -> dict[str, Any]:
     try:
-        content = scipy.io.loadmat(path, variable_names=list(names), chars_as_strings=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            content = scipy.io.loadmat(path, variable_names=list(names), chars_as_strings=True)
         return {name: _plain(content[name], 0) for name in names if name in content}
     except _SCIPY_ERRORS as error:
         found = f"damage ({type(error).__name__}: {error})"
