@@ -56,6 +56,7 @@ class _Decoder:
         self._last_pts: int | None = None  # of the last picture that came out
         self._skip_until: int | None = None  # packets before this key are dropped undecoded
         self._drained = False
+        self._place: int | None = 0  # in the file, of the next packet; None = unknown
         self.num_seeks = 0
         self.num_packets = 0
 
@@ -95,12 +96,18 @@ class _Decoder:
         """Stand before a key packet, ready to decode it first."""
         wanted = int(self._index.key_pts[key_row])
         for row in range(key_row, -1, -1):
-            self._container.seek(int(self._index.key_dts[row]), stream=self._stream, backward=True)
+            dts = int(self._index.key_dts[row])
+            try:
+                self._container.seek(dts, stream=self._stream, backward=True)
+            except FFmpegError:  # a bare stream cannot be sought
+                break
             self.num_seeks += 1
             self._restart()
-            first = next((p for p in self._packets if p.size), None)
+            first = self._next_packet()
+            if first is None or first.pts is None:
+                break
             # A demuxer may land late; then start from an earlier key.
-            if first is not None and first.pts is not None and first.pts <= wanted:
+            if first.pts <= wanted:
                 self._skip_until = wanted
                 self._feed(first, wanted)
                 return
@@ -111,6 +118,7 @@ class _Decoder:
         self._container.close()
         self._container, self._stream = open_video(self._path)
         self._restart()
+        self._place = 0
 
     def _restart(self) -> None:
         self._packets = self._container.demux(self._stream)
@@ -118,6 +126,7 @@ class _Decoder:
         self._last_pts = None
         self._skip_until = None
         self._drained = False
+        self._place = None
 
     def _advance(self, pts: int, cancelled: Callable[[], bool] | None) -> VideoFrame | None:
         """Decode on until the stamp comes out, or a later one does."""
@@ -138,25 +147,37 @@ class _Decoder:
             self._feed(self._next_packet(), pts)
 
     def _next_packet(self) -> Packet[VideoStream] | None:
+        """The next packet with the stamp of its picture; None at the end."""
         try:
-            return next(self._packets, None)
+            packet = next(self._packets, None)
         except FFmpegError:  # cut off: what was read so far still comes out
             return None
+        if packet is None or not packet.size:
+            return None
+        ranks = self._index.ranks
+        if len(ranks):
+            if self._place is None:
+                self._place = self._index.packet_of(packet.dts)
+            rank = -1
+            if self._place is not None and self._place < len(ranks):
+                rank = int(ranks[self._place])
+                self._place += 1
+            packet.pts = rank if rank >= 0 else None
+        return packet
 
     def _feed(self, packet: Packet[VideoStream] | None, pts: int) -> None:
-        if packet is not None and packet.size and self._skip_until is not None:
+        if packet is not None and self._skip_until is not None:
             if packet.pts != self._skip_until:
                 return
             self._skip_until = None
         context = self._stream.codec_context
-        ends = packet is None or not packet.size
         early = packet is not None and packet.pts is not None and packet.pts < pts
-        context.skip_frame = "NONREF" if early and not ends else "DEFAULT"
+        context.skip_frame = "NONREF" if early else "DEFAULT"
         self.num_packets += 1
         # After a damaged packet the decoder goes on with the next; `find` sees what is lacking.
         with contextlib.suppress(FFmpegError):
-            self._ready.extend(context.decode(None if ends else packet))
-        self._drained = self._drained or ends
+            self._ready.extend(context.decode(packet))
+        self._drained = self._drained or packet is None
 
 
 class VideoReader:

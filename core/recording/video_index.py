@@ -3,8 +3,11 @@
 A frame is found by its presentation time stamp (PTS), never by counting from the frame rate: with
 B-frames packets lie in another order than pictures, with an edit list some packets are never
 presented, a stream may start at any time, and a variable rate has no grid. So the file is demuxed
-once (nothing is decoded but the first picture), and the sorted stamps of the presented packets are
-the index. That reads the whole file, hence a cache on disk, keyed by path, size and time.
+once (nothing is decoded but the first pictures), and the sorted stamps of the presented packets
+are the index. That reads the whole file, hence a cache on disk, keyed by path, size and time.
+
+AVI, MPEG program streams and bare H.264 have no stamps that can be trusted. Then all is decoded
+once to learn in which order the packets' pictures come out, and that order serves as the stamps.
 
 Frame 0 is the first picture that a player shows. ffmpeg extracts exactly these pictures with
 ``-fps_mode passthrough``; its default for ``frame_%06d.jpg`` repeats or drops pictures where the
@@ -13,6 +16,7 @@ rate varies, so that pictures extracted without it from such a video count diffe
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import struct
@@ -40,10 +44,12 @@ _FORMATS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpeg,mpegts,asf,flv,ogg,mx
 _OPTIONS = {
     "protocol_whitelist": "file",
     "format_whitelist": _FORMATS,
-    "fflags": "+genpts",  # AVI has no PTS: let libav derive them from the order
 }
-_MAGIC = b"TLVIDX1\n"
-_HEADER = struct.Struct("<8sI8q")
+_PROVEN = 24  # pictures decoded to see whether the stamps are those of the pictures
+_ORDER_ONLY = {"skip_idct": "all", "skip_loop_filter": "all"}  # twice as fast; the order remains
+_MAGIC = b"TLVIDX2\n"
+_FPS_UNIT = 1_000_000
+_HEADER = struct.Struct("<8sI9q")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +62,11 @@ class VideoIndex:
         key_dts: (K,) int64; their decoding stamps, which is what a demuxer seeks by.
         size_px: (width, height) as stored; a rotation tag is ignored.
         fps: average frames a second; 0.0 where unknown.
+        ranks: empty where stamps can be trusted. Else (M,) int64: for each packet of the file the
+            place of its picture in presentation, -1 where none came out of it, and `pts` is
+            0 … N - 1.
+        packet_dts: (M,) int64 ascending, by which a packet of a file with `ranks` is recognised
+            after a seek; empty where it cannot be.
     """
 
     pts: NDArray[np.int64]
@@ -63,22 +74,37 @@ class VideoIndex:
     key_dts: NDArray[np.int64]
     size_px: tuple[int, int]
     fps: float
+    ranks: NDArray[np.int64]
+    packet_dts: NDArray[np.int64]
 
     def index_of(self, pts: int) -> int | None:
         """The frame presented at this stamp."""
         row = int(np.searchsorted(self.pts, pts))
         return row if row < len(self.pts) and self.pts[row] == pts else None
 
+    def packet_of(self, dts: int | None) -> int | None:
+        """Place in the file of the packet with this decoding stamp, where that can be told."""
+        if dts is None:
+            return None
+        row = int(np.searchsorted(self.packet_dts, dts))
+        return row if row < len(self.packet_dts) and self.packet_dts[row] == dts else None
+
     def key_before(self, pts: int) -> int:
         """Row of the last key packet presented at or before this stamp (0 where there is none)."""
         return max(0, int(np.searchsorted(self.key_pts, pts, side="right")) - 1)
 
 
-def open_video(path: Path) -> tuple[InputContainer, VideoStream]:
+def open_video(
+    path: Path, options: dict[str, str] | None = None
+) -> tuple[InputContainer, VideoStream]:
     """Open a file and choose its video stream, with one decoding thread.
 
     One thread, for the cameras are decoded beside each other, and frame threads would add a delay
     to every jump.
+
+    Args:
+        path: the file.
+        options: of the decoder.
 
     Raises:
         DataError: not a video that can be decoded.
@@ -100,7 +126,7 @@ def open_video(path: Path) -> tuple[InputContainer, VideoStream]:
         container.close()
         raise _not_a_video(path, f"pictures of {context.width} x {context.height}")
     context.thread_count = 1
-    context.options = {"max_pixels": str(MAX_PIXELS)}
+    context.options = {"max_pixels": str(MAX_PIXELS), **(options or {})}
     return container, video
 
 
@@ -138,51 +164,111 @@ def index_video(path: Path, cache_directory: Path | None = None) -> VideoIndex:
     return index
 
 
+@dataclass(frozen=True, slots=True)
+class _Packets:
+    """What a demuxer says of every packet, in the file's order; None where it says nothing."""
+
+    pts: list[int | None]
+    dts: list[int | None]
+    keys: list[int]
+    discarded: set[int]
+
+    def presented(self) -> NDArray[np.int64] | None:
+        """Sorted stamps of the presented packets; None unless each has its own."""
+        stamps = [pts for k, pts in enumerate(self.pts) if k not in self.discarded]
+        known = [pts for pts in stamps if pts is not None]
+        pts = np.unique(np.array(known, np.int64))
+        return pts if len(pts) == len(stamps) else None
+
+
+def _read_packets(container: InputContainer, stream: VideoStream) -> _Packets:
+    found = _Packets([], [], [], set())
+    with contextlib.suppress(FFmpegError):  # a file that was cut off: what there is up to here
+        for packet in container.demux(stream):
+            if packet.size == 0:  # the flush at the end
+                continue
+            if packet.is_keyframe:
+                found.keys.append(len(found.pts))
+            if packet.is_discard:
+                found.discarded.add(len(found.pts))
+            found.pts.append(packet.pts)
+            found.dts.append(packet.dts)
+    return found
+
+
 def _demux(path: Path) -> VideoIndex:
     container, stream = open_video(path)
     with container:
-        stamps: list[int] = []
-        keys: list[tuple[int, int]] = []
-        try:
-            for packet in container.demux(stream):
-                if packet.size == 0:  # the flush at the end
-                    continue
-                if packet.pts is None:
-                    raise _without_stamps(path, "a picture without one")
-                if packet.is_keyframe:
-                    dts = packet.pts if packet.dts is None else packet.dts
-                    keys.append((packet.pts, dts))
-                if not packet.is_discard:
-                    stamps.append(packet.pts)
-        except FFmpegError:
-            pass  # a file that was cut off: what a player shows are the pictures up to here
-        pts = np.unique(np.array(stamps, np.int64))
-        if len(pts) < len(stamps):
-            raise _without_stamps(path, f"{len(stamps) - len(pts)} that are used twice")
+        packets = _read_packets(container, stream)
         fps = float(stream.average_rate) if stream.average_rate else 0.0
         size = (stream.codec_context.width, stream.codec_context.height)
-    pts = pts[pts >= _first_decodable(path)] if len(pts) else pts
-    if not len(pts) or not keys:
+    if not packets.pts:
         raise _not_a_video(path, "no picture")
-    key_pts, key_dts = np.array(sorted(keys), np.int64).T
-    return VideoIndex(pts, key_pts.copy(), key_dts.copy(), size, fps)
+    pts = _proven(packets.presented(), path)
+    none = np.empty(0, np.int64)
+    if pts is None:
+        ranks = _presentation_ranks(path, len(packets.pts))
+        pts = np.arange(int(ranks.max()) + 1)
+        dts = np.array([-1 if d is None else d for d in packets.dts], np.int64)
+        packet_dts = dts if bool((np.diff(dts) > 0).all()) else none
+        stamps: list[int | None] = [int(rank) if rank >= 0 else None for rank in ranks]
+    else:
+        ranks, packet_dts, stamps = none, none, packets.pts
+    keys: list[tuple[int, int]] = []
+    for k in packets.keys:
+        key_pts, key_dts = stamps[k], packets.dts[k]
+        if key_pts is not None:
+            keys.append((key_pts, key_pts if key_dts is None else key_dts))
+    if not keys:
+        raise _not_a_video(path, "no picture")
+    key_rows = np.array(sorted(keys), np.int64)
+    return VideoIndex(
+        pts, key_rows[:, 0].copy(), key_rows[:, 1].copy(), size, fps, ranks, packet_dts
+    )
 
 
-def _first_decodable(path: Path) -> int:
-    """Stamp of the first picture that comes out of the decoder.
+def _proven(pts: NDArray[np.int64] | None, path: Path) -> NDArray[np.int64] | None:
+    """The stamps from the first decodable picture on; None where pictures bear other stamps.
 
     A stream cut out of a longer one may begin with packets that need pictures before it; no player
     shows them.
     """
+    if pts is None:
+        return None
     container, stream = open_video(path)
+    seen: list[int | None] = []
+    with container, contextlib.suppress(FFmpegError):
+        for frame in container.decode(stream):
+            seen.append(frame.pts)
+            if len(seen) >= _PROVEN:
+                break
+    if not seen:
+        raise _not_a_video(path, "no picture")
+    if seen[0] is None:
+        return None
+    pts = pts[pts >= seen[0]]
+    return pts if seen == pts[: len(seen)].tolist() else None
+
+
+def _presentation_ranks(path: Path, num_packets: int) -> NDArray[np.int64]:
+    """Decode everything, each packet's place as its stamp, to see in which order they come out."""
+    container, stream = open_video(path, _ORDER_ONLY)
+    order: list[int] = []
     with container:
-        try:
-            for frame in container.decode(stream):
-                if frame.pts is not None:
-                    return int(frame.pts)
-        except FFmpegError as error:
-            raise _not_a_video(path, str(error)) from error
-    raise _not_a_video(path, "no picture")
+        place = 0
+        with contextlib.suppress(FFmpegError):
+            for packet in container.demux(stream):
+                if packet.size:
+                    packet.pts = place
+                    place += 1
+                with contextlib.suppress(FFmpegError):  # a damaged packet; the others are read
+                    frames = stream.codec_context.decode(packet if packet.size else None)
+                    order += [frame.pts for frame in frames if frame.pts is not None]
+    if not order or len(set(order)) < len(order) or max(order) >= num_packets:
+        raise _without_stamps(path, "none that tell the pictures apart")
+    ranks = np.full(num_packets, -1, np.int64)
+    ranks[order] = np.arange(len(order))
+    return ranks
 
 
 def _without_stamps(path: Path, found: str) -> DataError:
@@ -203,28 +289,30 @@ def _load(cached: Path, status: os.stat_result) -> VideoIndex | None:
         return None
     if len(data) < _HEADER.size:
         return None
-    magic, checksum, size, mtime, width, height, fps_n, fps_d, frames, keys = _HEADER.unpack_from(
-        data
-    )
+    magic, checksum, size, mtime, width, height, fps_n, *lengths = _HEADER.unpack_from(data)
     body = data[_HEADER.size :]
+    frames, keys, ranks, dts = lengths
     sound = (
         magic == _MAGIC
         and (size, mtime) == (status.st_size, status.st_mtime_ns)
-        and len(body) == 8 * (frames + 2 * keys)
+        and len(body) == 8 * (frames + 2 * keys + ranks + dts)
         and checksum == zlib.crc32(data[12:])
     )
     if not sound:
         return None
     values = np.frombuffer(body, "<i8").astype(np.int64)
-    pts, key_pts, key_dts = np.split(values, [frames, frames + keys])
-    return VideoIndex(pts, key_pts, key_dts, (width, height), fps_n / fps_d if fps_d else 0.0)
+    arrays = np.split(values, np.cumsum([frames, keys, keys, ranks]))
+    pts, key_pts, key_dts, rank_of, packet_dts = arrays
+    fps = fps_n / _FPS_UNIT
+    return VideoIndex(pts, key_pts, key_dts, (width, height), fps, rank_of, packet_dts)
 
 
 def _save(cached: Path, status: os.stat_result, index: VideoIndex) -> None:
-    fps_n = round(index.fps * 1_000_000)
-    counts = (len(index.pts), len(index.key_pts))
-    numbers = (status.st_size, status.st_mtime_ns, *index.size_px, fps_n, 1_000_000, *counts)
-    body = np.concatenate([index.pts, index.key_pts, index.key_dts]).astype("<i8").tobytes()
+    arrays = (index.pts, index.key_pts, index.key_dts, index.ranks, index.packet_dts)
+    counts = (len(index.pts), len(index.key_pts), len(index.ranks), len(index.packet_dts))
+    fps_n = round(index.fps * _FPS_UNIT)
+    numbers = (status.st_size, status.st_mtime_ns, *index.size_px, fps_n, *counts)
+    body = np.concatenate(arrays).astype("<i8").tobytes()
     unsigned = _HEADER.pack(_MAGIC, 0, *numbers)[12:] + body
     cached.parent.mkdir(parents=True, exist_ok=True)
     temporary = cached.with_suffix(f".{os.getpid()}.tmp")
