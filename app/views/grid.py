@@ -1,0 +1,513 @@
+"""All cameras in one widget: layout, focus, zoom, pictures, people, selection.
+
+One `QPainter` paints everything; eight widgets beside a GL viewer were measured five times as
+slow. The grid reads the session and listens to it, and never talks to another panel. What the
+mouse does is in `pointer`, what a view looks like in `panel`, and the keys are the window's.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from PySide6.QtCore import QRectF, QSize, Qt, QTimer, Signal
+from PySide6.QtGui import QColor, QPainter
+from PySide6.QtWidgets import QWidget
+
+from app.theme import THEMES
+from app.views import chrome
+from app.views.arrangement import Arrangement
+from app.views.card import joint_card, paint_card
+from app.views.feed import ImageFeed
+from app.views.glyphs import GlyphCache
+from app.views.layout import GAP, Box
+from app.views.menu import make_menu
+from app.views.overlay import OverlayStyle
+from app.views.panel import Marks, ViewPanel, make_panels
+from app.views.pointer import Pointer
+from app.views.scene import ViewScene, build_scenes
+from app.views.tone import Tone
+from app.views.transform import Zoom, framing_box
+from core.errors import CommandRefusedError
+
+if TYPE_CHECKING:
+    from PySide6.QtCore import QEvent
+    from PySide6.QtGui import (
+        QContextMenuEvent,
+        QMouseEvent,
+        QPaintEvent,
+        QResizeEvent,
+        QShowEvent,
+        QWheelEvent,
+    )
+
+    from app.session import Cursor, DisplaySettings, Session
+    from app.theme import Theme
+    from app.views.feed import Picture
+    from core.diagnosis import FrameDiagnosis
+
+# How long a view may go on showing the last frame before it says that it is loading.
+STALE_AFTER_MS = 100
+# Everyone but the selected person.
+_OTHERS_OPACITY = 0.6
+_NO_PROJECT = (
+    "No project is open",
+    "Open one with Ctrl+O, or drop a .trilabel folder here.\n"
+    "“trilabel demo” opens a basketball match.",
+)
+
+
+class ViewGrid(QWidget):
+    """The camera views of the session's frame.
+
+    Signals: ``frame_shown(frame)`` when every visible view shows its picture of the frame (or
+    why there is none); ``layout_changed()`` when views were focused, hidden or reordered.
+    """
+
+    frame_shown = Signal(int)
+    layout_changed = Signal()
+
+    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.session = session
+        self._panels: dict[int, ViewPanel] = {}
+        self._arrangement = Arrangement()
+        self._scenes: tuple[ViewScene, ...] = ()
+        self._bones: tuple[tuple[int, int], ...] = ()
+        self._style: OverlayStyle | None = None
+        self._is_people_hidden = False
+        self._is_loupe = False
+        self._pointer = Pointer(self)
+        self._feed = ImageFeed(self)
+        self._feed.set_tone(Tone.of(session.display))
+        self._feed.picture_arrived.connect(self._on_picture_arrived)
+        self._patience = QTimer(self)
+        self._patience.setSingleShot(True)
+        self._patience.setInterval(STALE_AFTER_MS)
+        self._patience.timeout.connect(self._on_patience_ended)
+        self.setMouseTracking(True)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
+        self.setAccessibleName("Camera views")
+        self.setMinimumSize(240, 160)
+        session.project_changed.connect(self._on_project_changed)
+        session.cursor_changed.connect(self._on_cursor_changed)
+        session.diagnosis_changed.connect(self._on_diagnosis_changed)
+        session.display_changed.connect(self._on_display_changed)
+        session.hover_changed.connect(self._on_hover_changed)
+        self._on_project_changed()
+
+    # What the window's keys and menus call.
+
+    @property
+    def focused_camera(self) -> int | None:
+        """The camera shown large, None while all are alike."""
+        return self._arrangement.focused
+
+    @property
+    def visible_cameras(self) -> list[int]:
+        """The cameras shown, in their order."""
+        return self._arrangement.visible
+
+    @property
+    def hidden_cameras(self) -> list[int]:
+        """The cameras not shown."""
+        return self._arrangement.hidden
+
+    @property
+    def is_loupe_shown(self) -> bool:
+        """Whether the loupe follows the pointer."""
+        return self._is_loupe
+
+    def focus_camera(self, camera: int | None) -> None:
+        """Show one camera large and the others as a filmstrip; None shows all alike.
+
+        Raises:
+            CommandRefusedError: there is no such camera.
+        """
+        self._arrangement.focus(camera)
+        if camera is not None:
+            self.session.select(camera=camera)
+        self._lay_out()
+
+    def toggle_focus(self, camera: int | None = None) -> None:
+        """Focus a camera (default: the one under the pointer, else the current one), or leave.
+
+        Raises:
+            CommandRefusedError: no project is open.
+        """
+        camera = self._meant_camera() if camera is None else camera
+        self.focus_camera(None if camera == self.focused_camera else camera)
+
+    def frame_person(self) -> None:
+        """Zoom every view that can see the selected person to it.
+
+        Raises:
+            CommandRefusedError: nobody is selected, or the person is in no view of this frame.
+        """
+        person = self.session.cursor.person
+        if person is None:
+            raise CommandRefusedError("Select a person first: click a joint, or press Tab.")
+        num_framed = 0
+        for panel in self._panels.values():
+            row = None if panel.scene is None else panel.scene.row_of(person)
+            if panel.scene is None or row is None:
+                continue
+            corners = framing_box(panel.scene.boxes_px[row], panel.scene.points_px[row])
+            if corners is not None:
+                panel.zoom = panel.transform.framed(*corners)
+                num_framed += 1
+        if not num_framed:
+            raise CommandRefusedError(f"Person #{person} is in no view of this frame.")
+        self._ask_for_pictures()
+        self.update()
+
+    def reset_zoom(self) -> None:
+        """Show all of every picture."""
+        for panel in self._panels.values():
+            panel.zoom = Zoom()
+        self._ask_for_pictures()
+        self.update()
+
+    def set_zoom(self, camera: int, zoom: Zoom) -> None:
+        """Show another part of a camera's picture."""
+        panel = self.panel_of(camera)
+        if zoom != panel.zoom:
+            panel.zoom = zoom
+            self._ask_for_pictures()
+            self._update_panel(panel)
+
+    def set_overlays_hidden(self, is_hidden: bool) -> None:
+        """Show the bare pictures while True."""
+        self._is_people_hidden = is_hidden
+        self.update()
+
+    def set_loupe(self, is_shown: bool) -> None:
+        """Magnify what is under the pointer while True."""
+        self._is_loupe = is_shown
+        self._ask_for_pictures()
+        self.update()
+
+    def toggle_camera_visible(self, camera: int) -> None:
+        """Hide a camera's view, or show it again.
+
+        Raises:
+            CommandRefusedError: there is no such camera, or no other is shown.
+        """
+        self._arrangement.toggle_visible(camera)
+        self._lay_out()
+
+    def hide_camera_under_pointer(self) -> None:
+        """Hide the view under the pointer, else the current camera's.
+
+        Raises:
+            CommandRefusedError: it is the last view.
+        """
+        camera = self._meant_camera()
+        if camera in self.visible_cameras:
+            self.toggle_camera_visible(camera)
+
+    def show_all_cameras(self) -> None:
+        """Bring hidden views back."""
+        self._arrangement.show_all()
+        self._lay_out()
+
+    def move_camera(self, camera: int, target: int) -> None:
+        """Move a view to the place of another, which makes room.
+
+        Raises:
+            CommandRefusedError: there is no such camera.
+        """
+        self._arrangement.move(camera, target)
+        self._lay_out()
+
+    def layout_state(self) -> dict[str, Any]:
+        """Order, hidden and focused cameras by name, as plain values to be remembered."""
+        return self._arrangement.state()
+
+    def restore_layout_state(self, state: dict[str, Any]) -> None:
+        """Take what `layout_state` gave; cameras that are gone are skipped."""
+        self._arrangement.restore(state)
+        self._lay_out()
+
+    def panel_at(self, x: float, y: float) -> ViewPanel | None:
+        """The view at a widget point."""
+        for panel in self._visible_panels():
+            if panel.cell.whole.contains(x, y):
+                return panel
+        return None
+
+    def panel_of(self, camera: int) -> ViewPanel:
+        """A camera's view."""
+        return self._panels[camera]
+
+    def close_feed(self) -> None:
+        """Stop reading pictures; call it before the widget goes away."""
+        self._feed.close()
+
+    def sizeHint(self) -> QSize:
+        """Two thirds of a small screen."""
+        return QSize(840, 480)
+
+    # What the session says.
+
+    def _on_project_changed(self) -> None:
+        project = self.session.project
+        self._patience.stop()
+        self._scenes = ()
+        self._style = None
+        self._panels = {}
+        recording = None if project is None else project.recording()
+        self._feed.set_recording(recording)
+        if project is not None:
+            self._bones = project.skeleton.bones
+            self._panels = make_panels(project.rig, recording)
+        self._arrangement = Arrangement([panel.name for panel in self._panels.values()])
+        self._lay_out()
+        self._on_diagnosis_changed(self.session.diagnosis)
+
+    def _on_cursor_changed(self, old: Cursor, new: Cursor) -> None:
+        if old.frame == new.frame:
+            self.update()
+
+    def _on_diagnosis_changed(self, diagnosis: FrameDiagnosis | None) -> None:
+        observations = self.session.observations
+        self._scenes = () if observations is None else build_scenes(observations, diagnosis)
+        if len(self._scenes) != len(self._panels):
+            return
+        frame = self.session.cursor.frame
+        for panel in self._panels.values():
+            is_new = panel.scene is None or panel.scene.frame != frame
+            panel.is_held = is_new and panel.picture is not None and not panel.is_stale
+            if not panel.is_held:
+                panel.scene = self._scenes[panel.camera]
+        self._ask_for_pictures()
+        if any(panel.is_held for panel in self._panels.values()) and not self._patience.isActive():
+            self._patience.start()
+        self._pointer.update_hover()
+        self.update()
+
+    def _on_picture_arrived(self, picture: Picture) -> None:
+        panel = self._panels.get(picture.camera)
+        if panel is None or picture.frame != self.session.cursor.frame:
+            return
+        panel.picture = picture
+        panel.is_held = False
+        if self._scenes:
+            panel.scene = self._scenes[panel.camera]
+        self._update_panel(panel)
+        if not any(shown.is_loading or shown.is_held for shown in self._visible_panels()):
+            self._patience.stop()
+            self.frame_shown.emit(picture.frame)
+
+    def _on_patience_ended(self) -> None:
+        for panel in self._panels.values():
+            if panel.is_held:
+                panel.is_held = False
+                panel.scene = self._scenes[panel.camera]
+        self.update()
+
+    def _on_display_changed(self, display: DisplaySettings) -> None:
+        self._style = None
+        if self._feed.set_tone(Tone.of(display)):
+            self._ask_for_pictures()
+        self.update()
+
+    def _on_hover_changed(self, _target: object) -> None:
+        self.update()
+
+    # Layout and pictures.
+
+    def _visible_panels(self) -> list[ViewPanel]:
+        return [self._panels[camera] for camera in self._arrangement.visible]
+
+    def _meant_camera(self) -> int:
+        under = self._pointer.panel
+        return self.session.cursor.camera if under is None else under.camera
+
+    def _lay_out(self) -> None:
+        area = Box(GAP, GAP, self.width() - 2 * GAP, self.height() - 2 * GAP)
+        aspects = [panel.aspect for panel in self._panels.values()]
+        for camera, cell in self._arrangement.cells(aspects, area).items():
+            self._panels[camera].cell = cell
+        self._ask_for_pictures()
+        self._pointer.update_hover()
+        self.layout_changed.emit()
+        self.update()
+
+    def _ask_for_pictures(self) -> None:
+        """Ask for what is not asked for yet: another frame, or a larger picture."""
+        ratio = self.devicePixelRatioF()
+        under = self._pointer.panel if self._is_loupe else None
+        wanted: dict[int, tuple[int, int]] = {}
+        for panel in self._visible_panels():
+            scale = panel.transform.scale * ratio
+            width, height = panel.size_px
+            size = (round(width * scale), round(height * scale))
+            wanted[panel.camera] = panel.size_px if panel is under else size
+        if wanted:
+            self._feed.show(self.session.cursor.frame, wanted)
+
+    def _update_panel(self, panel: ViewPanel) -> None:
+        whole = panel.cell.whole
+        self.update(
+            QRectF(whole.x, whole.y, whole.width, whole.height)
+            .toAlignedRect()
+            .adjusted(-2, -2, 2, 2)
+        )
+
+    def _overlay_style(self) -> OverlayStyle:
+        ratio = self.devicePixelRatioF()
+        if self._style is None or self._style.glyphs.pixel_ratio != ratio:
+            self._style = OverlayStyle(
+                display=self.session.display,
+                theme=self._theme(),
+                bones=self._bones,
+                glyphs=GlyphCache(ratio),
+            )
+        return self._style
+
+    def _theme(self) -> Theme:
+        return THEMES["light" if self.session.display.theme == "light" else "dark"]
+
+    def _marks_of(self, panel: ViewPanel) -> Marks:
+        cursor = self.session.cursor
+        row = None if panel.scene is None else panel.scene.row_of(cursor.person)
+        return Marks(row=row, joint=cursor.joint, is_residuals=self.session.display.residuals)
+
+    # Painting.
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """Paint the views that are dirty, from their layers."""
+        painter = QPainter(self)
+        # PySide crashes on an exception that leaves an override without having met a Python
+        # handler, and Qt on a painter that is left active: hence the finally.
+        try:
+            self._paint(painter, event)
+        finally:
+            painter.end()
+
+    def _paint(self, painter: QPainter, event: QPaintEvent) -> None:
+        style = self._overlay_style()
+        painter.fillRect(event.rect(), QColor(style.theme.window))
+        if not self._panels:
+            box = Box(0, 0, self.width(), self.height())
+            chrome.paint_words(painter, box, *_NO_PROJECT, style.theme)
+        for panel in self._visible_panels():
+            whole = panel.cell.whole
+            area = QRectF(whole.x, whole.y, whole.width, whole.height).toAlignedRect()
+            if event.region().intersects(area):
+                self._paint_panel(painter, panel, style)
+        self._paint_pointer(painter, style)
+
+    def _paint_panel(self, painter: QPainter, panel: ViewPanel, style: OverlayStyle) -> None:
+        look, box, marks = style.theme, panel.cell.picture, self._marks_of(panel)
+        is_current = panel.camera == self.session.cursor.camera
+        is_known = self.session.diagnosis is not None
+        info = chrome.title_info(panel, marks, is_current=is_current, is_known=is_known)
+        chrome.paint_title(painter, panel.cell.title, info, look)
+        painter.save()
+        painter.setClipRect(QRectF(box.x, box.y, box.width, box.height))
+        ratio = self.devicePixelRatioF()
+        painter.drawPixmap(round(box.x), round(box.y), panel.picture_layer(ratio, look))
+        chrome.paint_blank(painter, panel, look)
+        if not self._is_people_hidden:
+            people = panel.people_layer(style)
+            if people is not None:
+                painter.setOpacity(1.0 if marks.row is None else _OTHERS_OPACITY)
+                painter.drawPixmap(round(box.x), round(box.y), people)
+                painter.setOpacity(1.0)
+            emphasised = panel.marks_layer(style, marks)
+            if emphasised is not None:
+                painter.drawPixmap(round(box.x), round(box.y), emphasised)
+            self._paint_hovered(painter, panel, style)
+        painter.restore()
+        if is_current:
+            chrome.paint_frame(painter, box, look)
+
+    def _paint_hovered(self, painter: QPainter, panel: ViewPanel, style: OverlayStyle) -> None:
+        target = self.session.hover_target
+        row = None if target is None or panel.scene is None else panel.scene.row_of(target.person)
+        if target is not None and row is not None:
+            chrome.paint_hover(painter, panel, row, target.joint, style)
+
+    def _paint_pointer(self, painter: QPainter, style: OverlayStyle) -> None:
+        place, panel = self._pointer.place, self._pointer.panel
+        drop = self._pointer.drop_panel
+        if drop is not None:
+            chrome.paint_drop(painter, drop.cell.whole, style.theme)
+        if place is None or panel is None:
+            return
+        if self._is_loupe:
+            chrome.paint_loupe(
+                painter,
+                panel,
+                place.x(),
+                place.y(),
+                style,
+                self._marks_of(panel),
+                is_people_shown=not self._is_people_hidden,
+            )
+        elif not self._is_people_hidden and not self._pointer.is_panning:
+            self._paint_card(painter, style)
+
+    def _paint_card(self, painter: QPainter, style: OverlayStyle) -> None:
+        target, place = self._pointer.target, self._pointer.place
+        project, observations = self.session.project, self.session.observations
+        if target is None or place is None or project is None or observations is None:
+            return
+        if target.person not in observations.persons:
+            return
+        name = project.skeleton.joints[target.joint]
+        card = joint_card(target, name, observations, self.session.diagnosis)
+        area = Box(0, 0, self.width(), self.height())
+        paint_card(painter, card, place.x(), place.y(), area, style.theme)
+
+    # What Qt says.
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Lay the views out anew."""
+        super().resizeEvent(event)
+        self._lay_out()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Ask for pictures: the screen's pixel ratio is known only now."""
+        super().showEvent(event)
+        self._ask_for_pictures()
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        """Select, or begin a drag."""
+        self._pointer.press(event)
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        """Hover or drag."""
+        self._pointer.move(event)
+        if self._is_loupe:
+            self._ask_for_pictures()
+            self.update()
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        """End a drag."""
+        self._pointer.release(event)
+
+    def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
+        """Focus a view, or leave it."""
+        self._pointer.double_click(event)
+
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        """Zoom about the pointer."""
+        self._pointer.wheel(event)
+        event.accept()
+
+    def leaveEvent(self, event: QEvent) -> None:
+        """Forget what was under the pointer."""
+        super().leaveEvent(event)
+        self._pointer.leave()
+
+    def contextMenuEvent(self, event: QContextMenuEvent) -> None:
+        """A view's menu, on its title: a right press on the picture moves it."""
+        panel = self.panel_at(event.pos().x(), event.pos().y())
+        if panel is None or not panel.cell.title.contains(event.pos().x(), event.pos().y()):
+            return
+        menu = make_menu(self, panel.camera)
+        menu.exec(event.globalPos())
+        menu.deleteLater()

@@ -1,0 +1,285 @@
+"""Paints people over a picture: bones, joints, number tags, residual vectors, boxes.
+
+Colour says who, form says what, size and opacity say weight (docs: the window's visual language);
+residual vectors are a quantity, so they take viridis, and red beyond what can be noise. Work is
+batched per person, since a call from Python costs more than most of what it draws.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PySide6.QtCore import QLineF, QPointF, QRectF, Qt
+from PySide6.QtGui import QColor, QPainter, QPen
+
+from app import theme
+from app.views.glyphs import NUM_LEVELS, Glyph, GlyphCache, level_opacity, weight_levels
+from app.views.scene import Form
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from app.session import DisplaySettings
+    from app.views.scene import ViewScene
+    from app.views.transform import ViewTransform
+
+# A leave-one-out residual beyond this is a problem and no longer noise; it tops the colour scale.
+PROBLEM_RESIDUAL_PX = 10.0
+# People drawn lower than this have no room for number tags, and smaller joints.
+_TAGGED_HEIGHT = 36.0
+_FULL_SIZE_HEIGHT = 110.0
+_CASING = QColor(0, 0, 0, 130)
+_BYSTANDER = QColor(150, 153, 160, 170)
+_NUM_BONE_LEVELS = 3
+_REPROJECTED_OPACITY = 0.4
+_NUM_RESIDUAL_COLORS = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OverlayStyle:
+    """What the painter must know besides the scene.
+
+    Attributes:
+        display: point size, opacity and what is drawn.
+        theme: of the window.
+        bones: pairs of joint indices.
+        glyphs: marks for the painter's device.
+    """
+
+    display: DisplaySettings
+    theme: theme.Theme
+    bones: tuple[tuple[int, int], ...]
+    glyphs: GlyphCache
+
+
+def joint_radius(scene: ViewScene, transform: ViewTransform, point_size: float) -> float:
+    """The radius of a fully weighted joint: of constant screen size, less where people are tiny."""
+    share = (_typical_height(scene, transform) / _FULL_SIZE_HEIGHT) ** 0.5
+    return round(point_size * min(max(share, 0.35), 1.0) * 4) / 4
+
+
+def paint_people(
+    painter: QPainter, scene: ViewScene, transform: ViewTransform, style: OverlayStyle
+) -> None:
+    """Everyone in the view, none emphasised."""
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    if style.display.bystanders:
+        _paint_bystanders(painter, scene, transform, style)
+    radius = joint_radius(scene, transform, style.display.point_size)
+    points = _culled(transform.to_widget(scene.points_px), transform)
+    for row in range(len(scene.persons)):
+        _paint_person(painter, scene, points, row, radius, style)
+    if style.display.boxes:
+        for row in range(len(scene.persons)):
+            _paint_box(painter, scene, transform, row)
+    if style.display.labels and _typical_height(scene, transform) >= _TAGGED_HEIGHT:
+        for row in range(len(scene.persons)):
+            _paint_tag(painter, scene, points, row, style, bold=False)
+
+
+def paint_selected(
+    painter: QPainter, scene: ViewScene, transform: ViewTransform, style: OverlayStyle, row: int
+) -> None:
+    """One person again, emphasised: cased bones, larger joints, its number."""
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    points = _culled(transform.to_widget(scene.points_px), transform)
+    radius = joint_radius(scene, transform, style.display.point_size)
+    if style.display.boxes:
+        _paint_box(painter, scene, transform, row)
+    _paint_person(painter, scene, points, row, radius + 0.5, style, is_cased=True)
+    if style.display.labels:
+        _paint_tag(painter, scene, points, row, style, bold=True)
+
+
+def paint_residuals(
+    painter: QPainter,
+    scene: ViewScene,
+    transform: ViewTransform,
+    style: OverlayStyle,
+    rows: Sequence[int],
+) -> None:
+    """Lines from each observation to where the other views alone place its joint."""
+    if not len(rows):
+        return
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    chosen = list(rows)
+    observed = scene.form[chosen] >= Form.NETWORK
+    start = transform.to_widget(scene.points_px[chosen])[observed]
+    end = transform.to_widget(scene.loo_px[chosen])[observed]
+    residual = scene.loo_residual_px[chosen][observed]
+    usable = np.isfinite(end).all(axis=-1) & np.isfinite(residual)
+    share = residual / PROBLEM_RESIDUAL_PX
+    colors = np.where(share > 1, _NUM_RESIDUAL_COLORS, np.floor(share * _NUM_RESIDUAL_COLORS))
+    for index in range(_NUM_RESIDUAL_COLORS + 1):
+        mask = usable & (np.minimum(colors, _NUM_RESIDUAL_COLORS) == index)
+        if not mask.any():
+            continue
+        is_problem = index == _NUM_RESIDUAL_COLORS
+        color = (
+            QColor(style.theme.problem)
+            if is_problem
+            else theme.quantity_color(index / (_NUM_RESIDUAL_COLORS - 1))
+        )
+        lines = _lines(start[mask], end[mask])
+        painter.setPen(QPen(_CASING, 3.5, Qt.PenStyle.SolidLine, Qt.PenCapStyle.RoundCap))
+        painter.drawLines(lines)
+        painter.setPen(QPen(color, 1.8, Qt.PenStyle.SolidLine, Qt.PenCapStyle.RoundCap))
+        painter.drawLines(lines)
+        painter.setPen(QPen(color, 4, Qt.PenStyle.SolidLine, Qt.PenCapStyle.RoundCap))
+        painter.drawPoints([QPointF(*point) for point in end[mask].tolist()])
+
+
+def paint_ring(
+    painter: QPainter, middle: QPointF, radius: float, style: OverlayStyle, *, is_strong: bool
+) -> None:
+    """The mark of the selected joint (strong) or of the one under the pointer."""
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    painter.setBrush(Qt.BrushStyle.NoBrush)
+    casing = QColor(0, 0, 0, 170) if style.theme.name == "dark" else QColor(255, 255, 255, 200)
+    width = 2.0 if is_strong else 1.2
+    painter.setPen(QPen(casing, width + 2))
+    painter.drawEllipse(middle, radius, radius)
+    painter.setPen(QPen(QColor(style.theme.accent), width))
+    painter.drawEllipse(middle, radius, radius)
+
+
+def _typical_height(scene: ViewScene, transform: ViewTransform) -> float:
+    """How large people are drawn: the median larger extent, widget pixels."""
+    if not scene.form.size:
+        return 0.0
+    seen = np.where((scene.form != Form.NONE)[..., None], scene.points_px, np.nan)
+    low = np.min(seen, axis=1, where=np.isfinite(seen), initial=np.inf)
+    high = np.max(seen, axis=1, where=np.isfinite(seen), initial=-np.inf)
+    extent = (high - low).max(axis=-1)
+    extent = extent[np.isfinite(extent) & (extent > 0)]
+    return float(np.median(extent)) * transform.scale if len(extent) else 0.0
+
+
+def _culled(points: NDArray[np.float64], transform: ViewTransform) -> NDArray[np.float64]:
+    """Points far outside the view become NaN: a stray projection must not cost a kilometre line."""
+    box = transform.box
+    low = np.array([box.x - box.width, box.y - box.height])
+    high = np.array([box.right + box.width, box.bottom + box.height])
+    inside = ((points >= low) & (points <= high)).all(axis=-1)
+    return np.where(inside[..., None], points, np.nan)
+
+
+def _lines(start: NDArray[np.float64], end: NDArray[np.float64]) -> list[QLineF]:
+    return [QLineF(*line) for line in np.concatenate([start, end], axis=-1).tolist()]
+
+
+def _paint_person(
+    painter: QPainter,
+    scene: ViewScene,
+    points: NDArray[np.float64],
+    row: int,
+    radius: float,
+    style: OverlayStyle,
+    *,
+    is_cased: bool = False,
+) -> None:
+    color = theme.person_color(scene.persons[row])
+    levels = weight_levels(scene.weight[row])
+    levels[scene.form[row] == Form.REPROJECTED] = NUM_LEVELS - 1
+    _paint_bones(painter, scene, points, row, levels, color, style, radius, is_cased=is_cased)
+    opacity = style.display.opacity
+    painter.setOpacity(opacity)
+    name, glyphs = color.name(), style.glyphs
+    rows = zip(
+        points[row].tolist(),
+        scene.form[row].tolist(),
+        scene.discarded[row].tolist(),
+        levels.tolist(),
+        strict=True,
+    )
+    for (x, y), form, discarded, level in rows:
+        if form == Form.NONE or x != x:  # noqa: PLR0124 - NaN test
+            continue
+        mark = glyphs.joint(Glyph(name, Form(form), discarded, level, radius))
+        half = mark.width() / glyphs.pixel_ratio / 2
+        painter.drawPixmap(QPointF(x - half, y - half), mark)
+    painter.setOpacity(1.0)
+
+
+def _paint_bones(
+    painter: QPainter,
+    scene: ViewScene,
+    points: NDArray[np.float64],
+    row: int,
+    levels: NDArray[np.int64],
+    color: QColor,
+    style: OverlayStyle,
+    radius: float,
+    *,
+    is_cased: bool,
+) -> None:
+    if not style.bones:
+        return
+    bones = np.array(style.bones)
+    ends = points[row][bones]
+    usable = np.isfinite(ends).all(axis=(-1, -2))
+    ghost = (scene.form[row][bones] == Form.REPROJECTED).any(axis=-1)
+    bone_levels = levels[bones].min(axis=-1) * _NUM_BONE_LEVELS // NUM_LEVELS
+    bone_levels[ghost] = -1
+    width = max(1.0, radius * 0.45)
+    painter.setOpacity(style.display.opacity)
+    if is_cased:
+        painter.setPen(QPen(_CASING, width + 2))
+        painter.drawLines(_lines(ends[usable, 0], ends[usable, 1]))
+    for level in range(-1, _NUM_BONE_LEVELS):
+        mask = usable & (bone_levels == level)
+        if not mask.any():
+            continue
+        shade = QColor(color)
+        full = (level + 1) * NUM_LEVELS // _NUM_BONE_LEVELS - 1
+        shade.setAlphaF(_REPROJECTED_OPACITY if level < 0 else level_opacity(full))
+        painter.setPen(QPen(shade, width))
+        painter.drawLines(_lines(ends[mask, 0], ends[mask, 1]))
+
+
+def _paint_tag(
+    painter: QPainter,
+    scene: ViewScene,
+    points: NDArray[np.float64],
+    row: int,
+    style: OverlayStyle,
+    *,
+    bold: bool,
+) -> None:
+    seen = points[row][np.isfinite(points[row]).all(axis=-1)]
+    if not len(seen):
+        return
+    person = scene.persons[row]
+    tag = style.glyphs.tag(str(person), theme.person_color(person).name(), bold=bold)
+    ratio = style.glyphs.pixel_ratio
+    x, y = seen[int(np.argmin(seen[:, 1]))].tolist()
+    width, height = tag.width() / ratio, tag.height() / ratio
+    painter.drawPixmap(QPointF(x - width / 2, y - height - 6), tag)
+
+
+def _paint_box(painter: QPainter, scene: ViewScene, transform: ViewTransform, row: int) -> None:
+    box = scene.boxes_px[row]
+    if not np.isfinite(box).all():
+        return
+    (x0, y0), (x1, y1) = transform.to_widget(box.reshape(2, 2)).tolist()
+    color = theme.person_color(scene.persons[row])
+    color.setAlphaF(0.6)
+    painter.setBrush(Qt.BrushStyle.NoBrush)
+    painter.setPen(QPen(color, 1))
+    painter.drawRect(QRectF(x0, y0, x1 - x0, y1 - y0))
+
+
+def _paint_bystanders(
+    painter: QPainter, scene: ViewScene, transform: ViewTransform, style: OverlayStyle
+) -> None:
+    if not scene.bystanders_px or not style.bones:
+        return
+    points = _culled(transform.to_widget(np.stack(scene.bystanders_px)), transform)
+    ends = points[:, np.array(style.bones)]
+    usable = np.isfinite(ends).all(axis=(-1, -2))
+    painter.setPen(QPen(_BYSTANDER, 1))
+    painter.drawLines(_lines(ends[usable][:, 0], ends[usable][:, 1]))

@@ -1,0 +1,178 @@
+"""What the mouse does in the views: select, hover, zoom, pan, focus, reorder.
+
+Kept apart from the widget as a small state machine over its public methods: a press chooses what
+the drag will be, the release ends it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from PySide6.QtCore import Qt
+
+from app.session import HoverTarget
+from app.views.hit_test import nearest_joint
+
+if TYPE_CHECKING:
+    from PySide6.QtCore import QPointF
+    from PySide6.QtGui import QMouseEvent, QWheelEvent
+
+    from app.views.grid import ViewGrid
+    from app.views.hit_test import JointTarget
+    from app.views.panel import ViewPanel
+
+# A press that moves less than this is a click.
+DRAG_DISTANCE = 5.0
+_ZOOM_PER_NOTCH = 1.2
+_NOTCH = 120.0
+
+
+@dataclass(slots=True)
+class _Drag:
+    kind: Literal["pan", "title"]
+    panel: ViewPanel
+    start: QPointF
+    last: QPointF
+    is_moving: bool = False
+
+
+class Pointer:
+    """The mouse over a grid of views."""
+
+    def __init__(self, grid: ViewGrid) -> None:
+        self._grid = grid
+        self._drag: _Drag | None = None
+        self.place: QPointF | None = None
+        self.target: JointTarget | None = None
+
+    @property
+    def panel(self) -> ViewPanel | None:
+        """The view under the pointer."""
+        return None if self.place is None else self._grid.panel_at(self.place.x(), self.place.y())
+
+    @property
+    def drop_panel(self) -> ViewPanel | None:
+        """The view that a dragged title would take the place of."""
+        drag = self._drag
+        if drag is None or drag.kind != "title" or not drag.is_moving:
+            return None
+        return self.panel if self.panel is not drag.panel else None
+
+    @property
+    def is_panning(self) -> bool:
+        """Whether a picture is being moved."""
+        return self._drag is not None and self._drag.kind == "pan" and self._drag.is_moving
+
+    def press(self, event: QMouseEvent) -> None:
+        """Select, or begin to pan or to move a view."""
+        at = event.position()
+        self.place = at
+        panel = self.panel
+        if panel is None:
+            self._drag = None
+            return
+        in_title = panel.cell.title.contains(at.x(), at.y())
+        is_left = event.button() == Qt.MouseButton.LeftButton
+        kind = "title" if in_title and is_left else "pan"
+        self._drag = _Drag(kind, panel, at, at)
+        if is_left and not in_title:
+            self._select(panel, at)
+        elif is_left:
+            self._grid.session.select(camera=panel.camera)
+
+    def move(self, event: QMouseEvent) -> None:
+        """Hover, pan, or show where a view would land."""
+        at = event.position()
+        self.place = at
+        drag = self._drag
+        if drag is None or not event.buttons():
+            self.update_hover()
+            return
+        away = at - drag.start
+        if not drag.is_moving and abs(away.x()) + abs(away.y()) < DRAG_DISTANCE:
+            return
+        drag.is_moving = True
+        if drag.kind == "pan":
+            step = at - drag.last
+            self._grid.set_zoom(drag.panel.camera, drag.panel.transform.panned(step.x(), step.y()))
+        else:
+            self._grid.update()
+        drag.last = at
+
+    def release(self, event: QMouseEvent) -> bool:
+        """End the drag; tells whether the press was a click in place."""
+        self.place = event.position()
+        drag, target = self._drag, self.drop_panel
+        self._drag = None
+        if drag is not None and target is not None:
+            self._grid.move_camera(drag.panel.camera, target.camera)
+        self._grid.update()
+        self.update_hover()
+        return drag is not None and not drag.is_moving
+
+    def double_click(self, event: QMouseEvent) -> None:
+        """Focus the view, or go back to all of them."""
+        self.place = event.position()
+        panel = self.panel
+        self._drag = None
+        if panel is not None and event.button() == Qt.MouseButton.LeftButton:
+            self._grid.toggle_focus(panel.camera)
+
+    def wheel(self, event: QWheelEvent) -> None:
+        """Zoom about the pointer."""
+        at = event.position()
+        self.place = at
+        panel = self.panel
+        if panel is None:
+            return
+        factor = _ZOOM_PER_NOTCH ** (event.angleDelta().y() / _NOTCH)
+        self._grid.set_zoom(panel.camera, panel.transform.zoomed(factor, at.x(), at.y()))
+        self.update_hover()
+
+    def leave(self) -> None:
+        """The pointer is elsewhere."""
+        self.place = None
+        self.update_hover()
+
+    def update_hover(self) -> None:
+        """Find what is under the pointer, and say so if it is another joint."""
+        panel = self.panel
+        target = None
+        if panel is not None and self.place is not None and not panel.is_held:
+            target = self._hit(panel, self.place)
+        is_same = (
+            target is not None
+            and self.target is not None
+            and (target.camera, target.person, target.joint, target.form)
+            == (self.target.camera, self.target.person, self.target.joint, self.target.form)
+        )
+        was_idle = self.target is None and target is None
+        self.target = target
+        if not (is_same or was_idle) or self._grid.is_loupe_shown:
+            self._grid.update()
+        self._grid.session.hover(
+            None
+            if target is None
+            else HoverTarget(person=target.person, joint=target.joint, camera=target.camera)
+        )
+
+    def _hit(self, panel: ViewPanel, at: QPointF) -> JointTarget | None:
+        if panel.scene is None or not panel.cell.picture.contains(at.x(), at.y()):
+            return None
+        return nearest_joint(
+            panel.scene,
+            panel.transform,
+            at.x(),
+            at.y(),
+            selected_person=self._grid.session.cursor.person,
+        )
+
+    def _select(self, panel: ViewPanel, at: QPointF) -> None:
+        target = None if panel.is_held else self._hit(panel, at)
+        if target is None:
+            self._grid.session.select(camera=panel.camera)
+        else:
+            self._grid.session.select(
+                person=target.person, joint=target.joint, camera=target.camera
+            )

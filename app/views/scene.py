@@ -1,0 +1,123 @@
+"""What one view shows of a frame, resolved from observations and diagnosis: plain arrays.
+
+The painter and the hit test read the same scene, so what is seen is what is hit. A view keeps its
+scene until its picture of the next frame is there: a picture and the joints over it are always of
+the same frame.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from core.observations import Source
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from core.diagnosis import FrameDiagnosis
+    from core.observations import FrameObservations
+
+
+class Form(IntEnum):
+    """What a joint is in a view; the painter gives each its own form."""
+
+    NONE = 0
+    REPROJECTED = 1
+    NETWORK = 2
+    HAND = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ViewScene:
+    """One camera's part of a frame, P persons x J joints.
+
+    Attributes:
+        camera: index into the rig.
+        frame: 0-based frame index.
+        persons: P person ids.
+        points_px: (P, J, 2) raw pixels: the observation, or the reprojected 3D joint where there
+            is none; NaN where there is neither.
+        form: (P, J) uint8, values of `Form`.
+        weight: (P, J) the triangulation's weight of this view, 0 to 1; NaN where unknown.
+        discarded: (P, J) bool, the joint is discarded (in all views alike).
+        loo_px: (P, J, 2) raw pixels, the joint as the other views alone place it; NaN = none.
+        loo_residual_px: (P, J) its distance from the observation; NaN = none.
+        boxes_px: (P, 4) cylinder boxes; NaN = out of view.
+        bystanders_px: (J, 2) of each detection that belongs to nobody.
+    """
+
+    camera: int
+    frame: int
+    persons: tuple[int, ...]
+    points_px: NDArray[np.float64]
+    form: NDArray[np.uint8]
+    weight: NDArray[np.float64]
+    discarded: NDArray[np.bool_]
+    loo_px: NDArray[np.float64]
+    loo_residual_px: NDArray[np.float64]
+    boxes_px: NDArray[np.float64]
+    bystanders_px: tuple[NDArray[np.float64], ...]
+
+    def row_of(self, person: int | None) -> int | None:
+        """The row of a person id, None where it is not in this frame."""
+        return self.persons.index(person) if person in self.persons else None
+
+
+def build_scenes(
+    observations: FrameObservations, diagnosis: FrameDiagnosis | None
+) -> tuple[ViewScene, ...]:
+    """One scene a camera.
+
+    Without a diagnosis (the triangulation is still being loaded) every weight is unknown and
+    nothing is reprojected or discarded. A discarded joint is not reprojected: its place is what
+    is in doubt.
+
+    Args:
+        observations: of the frame.
+        diagnosis: of the same frame and the same observations, or None.
+    """
+    num_persons, num_cameras, num_joints = observations.source.shape
+    points = observations.points_px
+    form = np.where(
+        np.isfinite(points).all(axis=-1),
+        np.where(observations.source == Source.HAND, Form.HAND, Form.NETWORK),
+        Form.NONE,
+    ).astype(np.uint8)
+    weight = np.full(form.shape, np.nan)
+    discarded = np.zeros((num_persons, num_joints), dtype=np.bool_)
+    loo = np.full(points.shape, np.nan)
+    loo_residual = np.full(form.shape, np.nan)
+    if diagnosis is not None:
+        kept = np.asarray(diagnosis.triangulation.kept, dtype=np.bool_)
+        weight = np.where(form == Form.NONE, np.nan, diagnosis.triangulation.weights)
+        discarded = ~kept & (form != Form.NONE).any(axis=1)
+        ghost = (
+            (form == Form.NONE)
+            & kept[:, None, :]
+            & np.isfinite(diagnosis.reprojection_px).all(axis=-1)
+        )
+        points = np.where(ghost[..., None], diagnosis.reprojection_px, points)
+        form[ghost] = Form.REPROJECTED
+        loo, loo_residual = diagnosis.loo_reprojection_px, diagnosis.loo_residual_px
+    return tuple(
+        ViewScene(
+            camera=camera,
+            frame=observations.frame,
+            persons=observations.persons,
+            points_px=points[:, camera],
+            form=form[:, camera],
+            weight=weight[:, camera],
+            discarded=discarded,
+            loo_px=loo[:, camera],
+            loo_residual_px=loo_residual[:, camera],
+            boxes_px=observations.boxes_px[:, camera],
+            bystanders_px=tuple(
+                other.points_px for other in observations.unmatched if other.camera == camera
+            ),
+        )
+        for camera in range(num_cameras)
+    )
