@@ -10,7 +10,7 @@ import numpy as np
 from core.synthetic.body import Builds, Point, draw_builds, pose
 from core.synthetic.motion import Motion, simulate
 from core.synthetic.solids import Solids, cones, joined
-from core.synthetic.wardrobe import COLS, PATCHES, ROWS, Look, dress
+from core.synthetic.wardrobe import COLS, PATCHES, ROWS, Look, draw_kits, dress
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-SOLIDS_PER_PERSON = 22
+SOLIDS_PER_PERSON = 24
 BALL_RADIUS_M = 0.122
 SHUTTER_S = 0.006
 
@@ -54,8 +54,10 @@ def make_cast(config: SynthConfig) -> Cast:
     rng = np.random.default_rng([config.seed, 3])
     builds = draw_builds(motion.roles, rng)
     numbers = rng.permutation(np.arange(4, 60))
+    kits = draw_kits(rng)
     looks = tuple(
-        dress(role, int(number), rng) for role, number in zip(motion.roles, numbers, strict=False)
+        dress(role, kits[role], int(number), rng)
+        for role, number in zip(motion.roles, numbers, strict=False)
     )
     ball = np.empty((12, COLS, 3), np.uint8)
     ball[:] = (44, 92, 168)
@@ -127,8 +129,9 @@ def _trunk_and_head(tailor: _Tailor, cast: Cast) -> None:
     ahead, up = bodies.chest[..., 1, :], bodies.chest[..., 2, :]
     waist = hips + 0.55 * (spine - hips)
     tailor.add("torso", waist, chest - 0.125 * scale * up, (0.142, 0.170), ahead, 1.48)
-    low = hips - 0.035 * scale * bodies.pelvis[..., 2, :]
-    tailor.add("pelvis", low, hips + 0.75 * (spine - hips), (0.152, 0.140), bodies.pelvis[..., 1, :], 1.32)
+    low = hips - 0.01 * scale * bodies.pelvis[..., 2, :]
+    top = hips + 0.75 * (spine - hips)
+    tailor.add("pelvis", low, top, (0.146, 0.140), bodies.pelvis[..., 1, :], 1.42)
     head, ahead, up = tailor.point(Point.HEAD), bodies.head[..., 1, :], bodies.head[..., 2, :]
     tailor.add("skin", chest, head, (0.060, 0.054), ahead)
     crown = head + 0.050 * scale * up
@@ -158,6 +161,8 @@ def _limbs(tailor: _Tailor, cast: Cast, side: int) -> None:
         for p in (Point.LEFT_SHOULDER, Point.LEFT_ELBOW, Point.LEFT_WRIST)
     )
     ahead = bodies.chest[..., 1, :] + 0.05 * bodies.chest[..., 0, :]
+    base = tailor.point(Point.CHEST) - 0.035 * tailor.scale[:, None] * bodies.chest[..., 2, :]
+    tailor.add("shoulder", base, shoulder, (0.082, 0.058), ahead)
     tailor.add("upper_arm", shoulder, elbow, (0.050, 0.040), ahead)
     cuff = shoulder + 0.55 * (elbow - shoulder)
     tailor.add("sleeve", shoulder, cuff, (0.060 * sleeves, 0.057 * sleeves), ahead)

@@ -193,7 +193,7 @@ def _wall_texture(rng: np.random.Generator, length_m: float, kind: int) -> Pictu
         box(place, 0, place + rng.uniform(1.0, 1.9), 2.2, (46, 46, 50))
         box(place + 0.1, 0.05, place + 0.5, 2.1, (74, 70, 66))
     for place in rng.uniform(1.0, length_m - 2.0, 4):
-        kit = tuple(int(c) for c in rng.integers(30, 170, 3))
+        kit = np.round(rng.integers(40, 140) + 0.25 * rng.integers(-60, 60, 3)).astype(int).tolist()
         box(place, 0, place + rng.uniform(0.4, 1.6), rng.uniform(0.3, 0.9), (kit[0], kit[1], kit[2]))
     shade = 1 + 0.05 * _cloud(rng, shape, 160) + 0.012 * _cloud(rng, shape, 8)
     shade *= np.linspace(1.05, 0.86, shape[0], dtype=np.float32)[:, None]
@@ -252,14 +252,14 @@ def _tubes() -> tuple[NDArray[np.float64], list[int]]:
     hung, board = 10.6, 12.98
     tubes: list[tuple[float, ...]] = []
     for x in (-0.75, 0.75):
-        tubes.append((x, hung, 9.2, x, board, 3.1, 0.045))
-        tubes.append((x, hung + 0.45, 8.1, x * 0.1, 8.6, 9.2, 0.03))
+        tubes.append((x, hung, 9.2, x, board, 3.1, 0.035))
+        tubes.append((x, hung + 0.45, 8.1, x * 0.1, 8.6, 9.2, 0.022))
     for low, high in ((0.05, 0.33), (0.36, 0.62), (0.66, 0.95)):
         y0, z0 = hung + low * (board - hung), 9.2 - low * 6.1
         y1, z1 = hung + high * (board - hung), 9.2 - high * 6.1
-        tubes.append((-0.75, y1, z1, 0.75, y1, z1, 0.03))
-        tubes.append((-0.75, y0, z0, 0.75, y1, z1, 0.022))
-        tubes.append((0.75, y0, z0, -0.75, y1, z1, 0.022))
+        tubes.append((-0.75, y1, z1, 0.75, y1, z1, 0.022))
+        tubes.append((-0.75, y0, z0, 0.75, y1, z1, 0.015))
+        tubes.append((0.75, y0, z0, -0.75, y1, z1, 0.015))
     colours = [0] * len(tubes)
     angles = np.linspace(0, 2 * np.pi, 15)
     ring = np.stack([0.225 * np.cos(angles), 12.425 + 0.225 * np.sin(angles)], axis=-1)

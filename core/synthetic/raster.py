@@ -22,10 +22,11 @@ if TYPE_CHECKING:
 
 CONE, BOX = 0, 1
 NOBODY = -1
-# Sub-pixel offsets of a rotated grid, and the share of the shutter's time of each sample.
+# Sub-pixel offsets of a rotated grid. Which instant of the shutter a sample sees changes from pixel
+# to pixel: with a fixed pairing, a limb that moves along the grid's order would lose its antialiasing.
 SAMPLE_OFFSETS_PX = np.array([[-0.125, -0.375], [0.375, -0.125], [-0.375, 0.125], [0.125, 0.375]])
 NUM_SAMPLES = len(SAMPLE_OFFSETS_PX)
-SAMPLE_TIMES = (np.arange(NUM_SAMPLES)[[0, 2, 1, 3]] + 0.5) / NUM_SAMPLES
+SAMPLE_TIMES = (np.arange(NUM_SAMPLES) + 0.5) / NUM_SAMPLES
 
 
 @njit(cache=True, nogil=True)
@@ -95,12 +96,13 @@ def draw(rays, linear, offset, shape, boxes, z, ids):  # noqa: ANN001, ANN201
     d = np.empty(3)
     for m in range(len(shape)):
         length, ra, rb, kind = shape[m]
-        for s in range(NUM_SAMPLES):
-            time = s if linear.shape[0] > 1 else 0
+        for instant in range(NUM_SAMPLES):
+            time = min(instant, linear.shape[0] - 1)
             A, ro = linear[time, m], offset[time, m]
-            u, v = SAMPLE_OFFSETS_PX[s]
             for row in range(boxes[m, 1], boxes[m, 3]):
                 for col in range(boxes[m, 0], boxes[m, 2]):
+                    s = (instant + 2 * row + col) & 3
+                    u, v = SAMPLE_OFFSETS_PX[s, 0], SAMPLE_OFFSETS_PX[s, 1]
                     x0, y0 = rays[row, col, 0], rays[row, col, 1]
                     x = x0 + u * (rays[row, col + 1, 0] - x0) + v * (rays[row + 1, col, 0] - x0)
                     y = y0 + u * (rays[row, col + 1, 1] - y0) + v * (rays[row + 1, col, 1] - y0)
@@ -168,7 +170,7 @@ def resolve(  # noqa: ANN201
                         continue
                     ids[s, row, col] = NOBODY
                     num_drawn += 1
-                    time = s if linear.shape[0] > 1 else 0
+                    time = min((s - 2 * row - col) & 3, linear.shape[0] - 1)
                     A, t = linear[time, m], z[s, row, col]
                     u, v = SAMPLE_OFFSETS_PX[s]
                     x0, y0 = rays[row, col, 0], rays[row, col, 1]
@@ -271,11 +273,24 @@ def _wall(textures, per_m, half, height, o, d, out):  # noqa: ANN001, ANN202
 
 
 @njit(cache=True, nogil=True)
+def _floor_hit(x, y, world_from_cam, center, half, d, at):  # noqa: ANN001, ANN202
+    """Whether the ray (x, y, 1) meets the floor: fills its direction d, and where (at z = 0)."""
+    for i in range(3):
+        r = world_from_cam[i]
+        d[i] = r[0] * x + r[1] * y + r[2]
+    if d[2] >= 0:
+        return False
+    t = -center[2] / d[2]
+    at[0], at[1], at[2] = center[0] + t * d[0], center[1] + t * d[1], 0.0
+    return abs(at[0]) < half[0] and abs(at[1]) < half[1]
+
+
+@njit(cache=True, nogil=True)
 def paint_hall(  # noqa: ANN201
     rays, world_from_cam, center, floor, floor_per_m, walls, mirrors, wall_per_m, mirror_per_m,  # noqa: ANN001
     half, height, gain, image, floor_m,  # noqa: ANN001
 ):  # fmt: skip
-    """Ray cast the empty hall, a box of half sizes `half` and `height` metres, 3 x 3 samples.
+    """Ray cast the empty hall, a box of half sizes `half` and `height` metres.
 
     Args:
         rays: as in `draw`.
@@ -293,7 +308,7 @@ def paint_hall(  # noqa: ANN201
         image: (h, w, 3) uint8 to fill.
         floor_m: (h, w, 2) float32 to fill: where on the floor a pixel looks, NaN elsewhere.
     """
-    d, bent, colour, gloss, total = np.empty(3), np.empty(3), np.empty(3), np.empty(3), np.empty(3)
+    d, colour, gloss, total = np.empty(3), np.empty(3), np.zeros(3), np.empty(3)
     at = np.zeros(3)
     for row in range(rays.shape[0]):
         below = min(row + 1, rays.shape[0] - 1)
@@ -307,31 +322,27 @@ def paint_hall(  # noqa: ANN201
             if np.isnan(x0 + x1 + x2) or gain[row, col] <= 0:
                 image[row, col] = 0
                 continue
-            for sample in range(9):
-                u, v = (sample % 3 - 1) / 3, (sample // 3 - 1) / 3
+            polish = 0.0
+            if _floor_hit(x0, y0, world_from_cam, center, half, d, at):
+                floor_m[row, col, 0], floor_m[row, col, 1] = at[0], at[1]
+                sine = -d[2] / np.sqrt(d[0] * d[0] + d[1] * d[1] + d[2] * d[2])
+                polish = 0.05 + 0.55 * (1 - sine) ** 4
+                d[2] = -d[2]
+                _wall(mirrors, mirror_per_m, half, height, at, d, gloss)
+            for s in range(NUM_SAMPLES):
+                u, v = SAMPLE_OFFSETS_PX[s, 0], SAMPLE_OFFSETS_PX[s, 1]
                 x, y = x0 + u * x1 + v * x2, y0 + u * y1 + v * y2
-                for i in range(3):
-                    r = world_from_cam[i]
-                    d[i] = r[0] * x + r[1] * y + r[2]
-                t = -center[2] / d[2] if d[2] < 0 else np.inf
-                fx, fy = center[0] + t * d[0], center[1] + t * d[1]
-                if d[2] < 0 and abs(fx) < half[0] and abs(fy) < half[1]:
-                    _texel(floor, (fx + half[0]) * floor_per_m, (fy + half[1]) * floor_per_m, colour)
-                    at[0], at[1] = fx, fy
-                    bent[0], bent[1], bent[2] = d[0], d[1], -d[2]
-                    _wall(mirrors, mirror_per_m, half, height, at, bent, gloss)
-                    sine = -d[2] / np.sqrt(d[0] * d[0] + d[1] * d[1] + d[2] * d[2])
-                    polish = 0.05 + 0.55 * (1 - sine) ** 4
+                if _floor_hit(x, y, world_from_cam, center, half, d, at):
+                    col_f, row_f = (at[0] + half[0]) * floor_per_m, (at[1] + half[1]) * floor_per_m
+                    _texel(floor, col_f, row_f, colour)
                     for i in range(3):
-                        colour[i] = colour[i] * (1 - 0.6 * polish) + polish * gloss[i]
-                    if sample == 4:
-                        floor_m[row, col, 0], floor_m[row, col, 1] = fx, fy
+                        total[i] += colour[i] * (1 - 0.6 * polish) + polish * gloss[i]
                 else:
                     _wall(walls, wall_per_m, half, height, center, d, colour)
-                for i in range(3):
-                    total[i] += colour[i]
+                    for i in range(3):
+                        total[i] += colour[i]
             for i in range(3):
-                value = total[i] / 9 * gain[row, col] + 0.5
+                value = total[i] / NUM_SAMPLES * gain[row, col] + 0.5
                 image[row, col, i] = np.uint8(min(255.0, value))
 
 

@@ -51,15 +51,29 @@ class Solids:
         center = camera.center_mm / 1000.0 - self.origin
         return linear, np.einsum("tmij,tmj->tmi", self.linear, center)
 
-    def boxes_px(self, camera: Camera, margin: float = 1.25) -> Floats:
-        """(M, 4) x0 y0 x1 y1 in raw pixels around all instants; NaN where an end has no image."""
-        ends_mm = 1000.0 * self.ends
-        points = camera.project(ends_mm)
-        depth_m = np.maximum(camera.depth_mm(ends_mm) / 1000.0, 0.05)
+    def boxes_px(self, camera: Camera, steps: int = 1) -> Floats:
+        """(M, 4) x0 y0 x1 y1 in raw pixels around all instants.
+
+        Args:
+            camera: the view.
+            steps: parts into which a solid's line is cut, more where the lens bends long tubes.
+
+        Returns:
+            boxes, NaN where no point of the line has an image, and infinite where only some have.
+        """
+        share = np.linspace(0, 1, steps + 1)[:, None]
+        line_mm = 1000.0 * (self.ends[..., :1, :] * (1 - share) + self.ends[..., 1:, :] * share)
+        points = camera.project(line_mm)
+        depth_m = np.maximum(camera.depth_mm(line_mm) / 1000.0, 0.05)
         focal = max(camera.K[0, 0], camera.K[1, 1])
-        radius = (margin * focal * self.reach[:, None] / depth_m + 1.5)[..., None]
-        low, high = (points - radius).min(axis=(0, 2)), (points + radius).max(axis=(0, 2))
-        return np.concatenate([low, high], axis=-1)
+        radius = (1.25 * focal * self.reach[:, None] / depth_m + 1.5)[..., None]
+        known = np.isfinite(points)
+        low = np.where(known, points - radius, np.inf).min(axis=(0, 2))
+        high = np.where(known, points + radius, -np.inf).max(axis=(0, 2))
+        seen, whole = known.all(axis=-1).any(axis=(0, 2)), known.all(axis=(0, 2, 3))
+        low = np.where((seen & ~whole)[:, None], -np.inf, low)
+        high = np.where((seen & ~whole)[:, None], np.inf, high)
+        return np.where(seen[:, None], np.concatenate([low, high], axis=-1), np.nan)
 
 
 def cones(

@@ -123,7 +123,7 @@ class CameraRenderer:
     def _draw_frames(self) -> None:
         """Basket frames into the background and the depth that people are compared with."""
         frames = self._hall.frames
-        boxes = self._clipped(frames.boxes_px(self.camera, 1.5))
+        boxes = self._clipped(frames.boxes_px(self.camera, 24))
         linear, offset = frames.seen_from(self.camera)
         raster.draw(
             self._rays, linear, offset, frames.shape, boxes, self._static_z, self._ids
@@ -137,7 +137,7 @@ class CameraRenderer:
     def _clipped(self, boxes_px: Floats) -> NDArray[np.int64]:
         """Whole-pixel boxes within the picture less one pixel; empty where there is no image."""
         width, height = _size(self.camera)
-        known = np.isfinite(boxes_px).all(axis=1)
+        known = ~np.isnan(boxes_px).any(axis=1)
         filled = np.where(known[:, None], boxes_px, 0)
         limit = np.array([width - 1, height - 1])
         low = np.clip(np.floor(filled[:, :2]), 0, limit)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     Picture = NDArray[np.uint8]
     Colour = tuple[int, int, int]
+    Kit = tuple[Colour, Colour, Colour]
 
 ROWS, COLS = 160, 96
 # first row, first column, rows, columns of each surface in a person's texture
@@ -34,22 +35,30 @@ PATCHES = {
     "shoe": (136, 64, 24, 16),
     "hair": (136, 80, 12, 8),
     "skin": (136, 88, 12, 8),
-    "sleeve": (148, 80, 12, 8),
+    "sleeve": (148, 80, 6, 8),
+    "shoulder": (154, 80, 6, 8),
     "shorts": (148, 88, 12, 8),
 }
 
 _SKINS = (
     (150, 178, 222), (138, 168, 212), (120, 150, 196), (96, 126, 176), (70, 98, 146), (46, 66, 104),
 )  # fmt: skip
-_HAIRS = ((24, 24, 28), (30, 36, 48), (34, 50, 78), (52, 84, 120), (96, 140, 168), (110, 112, 116))
-_KITS = {
-    Role.HOME: ((56, 44, 108), (214, 216, 220), (46, 40, 44)),
-    Role.GUEST: ((104, 126, 92), (206, 214, 206), (44, 46, 44)),
+_HAIRS = ((24, 24, 28), (30, 36, 48), (34, 50, 78), (52, 84, 120), (78, 114, 138), (110, 112, 116))
+# shirt, ink, shorts
+_TEAM_KITS = (
+    ((52, 46, 96), (204, 206, 210), (46, 40, 44)),
+    ((104, 122, 92), (206, 212, 206), (44, 46, 44)),
+    ((126, 88, 62), (214, 212, 208), (78, 58, 46)),
+    ((196, 198, 198), (44, 40, 40), (150, 150, 150)),
+    ((60, 130, 176), (48, 40, 36), (52, 54, 60)),
+    ((62, 58, 56), (196, 200, 202), (50, 48, 48)),
+)
+_OTHER_KITS = {
     Role.REFEREE: ((172, 172, 168), (40, 38, 38), (42, 40, 40)),
     Role.COACH: ((76, 62, 52), (160, 160, 160), (54, 58, 66)),
     Role.BYSTANDER: ((96, 108, 120), (170, 172, 176), (74, 66, 58)),
 }
-_SHOES = ((210, 212, 214), (44, 44, 48), (60, 60, 170), (170, 130, 60), (70, 170, 190))
+_SHOES = ((196, 198, 200), (44, 44, 48), (66, 64, 130), (140, 112, 74), (96, 150, 160))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,27 +83,21 @@ def _shaded(colour: Colour, factor: float) -> Colour:
     return b, g, r
 
 
-def _write(picture: Picture, text: str, center: int, row: int, scale: float, ink: Colour) -> None:
-    """Text about a column; may run over the picture's sides, where the back is."""
-    thick = 3 if scale > 0.8 else 2
-    (width, height), _ = cv2.getTextSize(text, cv2.FONT_HERSHEY_DUPLEX, scale, thick)
-    wide = np.concatenate([picture] * 3, axis=1)
-    left = center + picture.shape[1] - width // 2
-    where = (left, row + height // 2)
-    cv2.putText(
-        wide, text, where, cv2.FONT_HERSHEY_DUPLEX, scale, ink, thick, cv2.LINE_AA
-    )
-    middle = wide[:, COLS : 2 * COLS].copy()
-    spill_left, spill_right = wide[:, :COLS], wide[:, 2 * COLS :]
-    for spill in (spill_left, spill_right):
-        changed = (spill != picture).any(axis=2)
-        middle[changed] = spill[changed]
-    picture[:] = middle
+def _write(picture: Picture, text: str, center: int, row: int, size: tuple[int, int], ink: Colour) -> None:
+    """Text of a size (columns, rows) about a place; may run over the sides, where the back is."""
+    (width, height), _ = cv2.getTextSize(text, cv2.FONT_HERSHEY_DUPLEX, 2.0, 7)
+    mask = np.zeros((height + 8, width + 8), np.uint8)
+    cv2.putText(mask, text, (4, height + 3), cv2.FONT_HERSHEY_DUPLEX, 2.0, 255, 7, cv2.LINE_AA)
+    small = cv2.resize(mask, size, interpolation=cv2.INTER_AREA)[..., None] / 255.0
+    cols = np.arange(center - size[0] // 2, center - size[0] // 2 + size[0]) % picture.shape[1]
+    rows = slice(row - size[1] // 2, row - size[1] // 2 + size[1])
+    part = picture[rows, cols]
+    picture[rows, cols] = np.round(part + small * (np.array(ink) - part)).astype(np.uint8)
 
 
-def _torso(role: Role, number: int, rng: np.random.Generator) -> Picture:
+def _torso(role: Role, kit: Kit, number: int, rng: np.random.Generator) -> Picture:
     """Upright: row 0 at the shoulders, the front in the middle column."""
-    base, ink, _ = _KITS[role]
+    base, ink, _ = kit
     base = _shaded(base, rng.uniform(0.94, 1.06))
     picture = np.empty((64, COLS, 3), np.uint8)
     picture[:] = base
@@ -108,10 +111,10 @@ def _torso(role: Role, number: int, rng: np.random.Generator) -> Picture:
         cv2.fillPoly(picture, [collar], (130, 158, 204))
         cv2.polylines(picture, [collar], False, ink, 2)
         cv2.rectangle(picture, (34, 42), (62, 47), ink, -1)
-        _write(picture, str(number), 48, 31, 0.55, ink)
+        _write(picture, str(number), 48, 30, (14, 14), ink)
         for left in (0, COLS - 14):
-            cv2.rectangle(picture, (left, 12), (left + 13, 18), _shaded(ink, 0.9), -1)
-        _write(picture, str(number), 0, 38, 1.15, ink)
+            cv2.rectangle(picture, (left, 15), (left + 13, 19), _shaded(ink, 0.9), -1)
+        _write(picture, str(number), 0, 39, (28, 32), ink)
     elif role == Role.REFEREE:
         cv2.fillPoly(picture, [collar], (40, 40, 40))
         cv2.rectangle(picture, (0, 10), (20, 22), (36, 36, 36), -1)
@@ -169,10 +172,10 @@ def _gradient(rows: int, cols: int, stops: list[tuple[float, Colour]]) -> Pictur
 
 
 def _legs(
-    texture: Picture, role: Role, skin: Colour, rng: np.random.Generator
+    texture: Picture, role: Role, kit: Kit, skin: Colour, rng: np.random.Generator
 ) -> tuple[Colour, bool]:
     """Fill thigh, shin and shoe; return the colour of the shorts and whether legs are covered."""
-    cloth = _shaded(_KITS[role][2], rng.uniform(0.85, 1.35))
+    cloth = _shaded(kit[2], rng.uniform(0.85, 1.35))
     covered = role >= Role.REFEREE or rng.random() < 0.45
     leg = _shaded(cloth, 1.1) if covered else skin
     knee = _shaded(leg, 1.12)
@@ -193,31 +196,38 @@ def _put(texture: Picture, name: str, picture: Picture) -> None:
     texture[row : row + rows, col : col + cols] = picture
 
 
-def dress(role: Role, number: int, rng: np.random.Generator) -> Look:
+def draw_kits(rng: np.random.Generator) -> dict[Role, Kit]:
+    """Shirt, ink and shorts of every role; the two teams differ."""
+    home, guest = rng.choice(len(_TEAM_KITS), 2, replace=False)
+    return {Role.HOME: _TEAM_KITS[home], Role.GUEST: _TEAM_KITS[guest], **_OTHER_KITS}
+
+
+def dress(role: Role, kit: Kit, number: int, rng: np.random.Generator) -> Look:
     """A person's clothes; who has a role wears its colours."""
     skin = _shaded(_SKINS[int(rng.integers(len(_SKINS)))], rng.uniform(0.93, 1.05))
     hair = _HAIRS[int(rng.integers(len(_HAIRS)))]
     style = int(rng.choice(4, p=[0.45, 0.25, 0.15, 0.15]))
     texture = np.zeros((ROWS, COLS, 3), np.uint8)
-    cloth, covered = _legs(texture, role, skin, rng)
-    shirt = _torso(role, number, rng)
+    cloth, covered = _legs(texture, role, kit, skin, rng)
+    shirt = _torso(role, kit, number, rng)
     # Trunk and head grow upward from their start, so their row 0 is at the bottom.
     _put(texture, "torso", shirt[::-1])
     _put(texture, "head", _head(skin, hair, style, rng)[::-1])
     pelvis = np.empty((24, COLS, 3), np.uint8)
     pelvis[:] = cloth
     pelvis[14:] = shirt[-1]
-    pelvis[:14, 20:27] = pelvis[:14, 69:76] = _shaded(_KITS[role][1], 0.8)
+    pelvis[:14, 20:27] = pelvis[:14, 69:76] = _shaded(kit[1], 0.8)
     _put(texture, "pelvis", pelvis)
     long_sleeves = role >= Role.COACH or rng.random() < 0.12
-    arm = _shaded(_KITS[role][0], 0.8) if long_sleeves else skin
+    arm = _shaded(kit[0], 0.8) if long_sleeves else skin
     _put(texture, "upper_arm", _gradient(24, 16, [(1.0, arm)]))
     _put(texture, "forearm", _gradient(24, 16, [(0.85, arm), (1.0, skin)]))
     _put(texture, "hair", _gradient(12, 8, [(1.0, hair)]))
     _put(texture, "skin", _gradient(12, 8, [(1.0, skin)]))
     has_sleeves = role >= Role.REFEREE or rng.random() < 0.55
-    under = _KITS[role][0] if role >= Role.REFEREE or rng.random() < 0.4 else (52, 50, 56)
-    _put(texture, "sleeve", _gradient(12, 8, [(1.0, _shaded(under, 0.95))]))
+    under = kit[0] if role >= Role.REFEREE or rng.random() < 0.4 else (52, 50, 56)
+    _put(texture, "sleeve", _gradient(6, 8, [(1.0, _shaded(under, 0.95))]))
+    _put(texture, "shoulder", np.broadcast_to(shirt[4, 30], (6, 8, 3)))
     _put(texture, "shorts", _gradient(12, 8, [(1.0, cloth)]))
     return Look(
         texture=texture,
