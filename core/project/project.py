@@ -13,7 +13,7 @@ from dataclasses import replace
 from datetime import datetime, timezone
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import platformdirs
@@ -298,6 +298,13 @@ class Project:
             tracked=tracked,
         )
 
+    def observed_frames(self) -> NDArray[np.int64]:
+        """Frames with a detection or a 2D label, ascending."""
+        labelled = self._labels.frames()
+        if self._detections is None:
+            return labelled
+        return np.union1d(labelled, np.flatnonzero(self._detections.num_rows_by_frame()))
+
     # Labels -------------------------------------------------------------------------------------
 
     def labelled_frames(self) -> NDArray[np.int64]:
@@ -363,7 +370,7 @@ class Project:
 
     def set_settings(self, settings: TriangulationSettings) -> None:
         """Remember how frames are triangulated."""
-        self._replace(settings=settings)
+        self.update(settings=settings)
 
     def import_labels(self, bulk: BulkLabels, description: str) -> int:
         """Put the labels of another tool in one step; labels that are there already stay."""
@@ -397,7 +404,7 @@ class Project:
         file = f"detections-{uuid.uuid4().hex[:8]}.h5"
         count = write_detections(self.path / "imports" / file, header, blocks)
         now = datetime.now(timezone.utc).isoformat(timespec="seconds")
-        self._replace(detections=DetectionsEntry(file=file, provenance=provenance, time=now))
+        self.update(detections=DetectionsEntry(file=file, provenance=provenance, time=now))
         self._open_detections()
         return count
 
@@ -452,8 +459,10 @@ class Project:
             self._detections.close()
         self._detections = opened
 
-    def _replace(self, **changes: object) -> None:
+    def update(self, **changes: Any) -> None:  # noqa: ANN401 - the fields of ProjectSpec
+        """Change fields of the spec, all but the rig, and write project.toml."""
         self._refuse_read_only()
+        assert "rig" not in changes
         spec = replace(self._spec, **changes)
         write_spec(self.path, spec, rig=False)
         self._spec = spec
