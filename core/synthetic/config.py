@@ -22,6 +22,9 @@ SUBJECTS = (0, 1, 3, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14)
 LEAVING_ORDER = (14, 11, 13, 10, 9, 8, 6, 5, 3, 1, 0)
 """Who is left out first when there are fewer people; the test subjects 7 and 12 always play."""
 
+FIRST_FRAME_NUMBER = 1
+"""Frame 0 is frame_000001.jpg, as ffmpeg numbers."""
+
 CAMERA_NAMES = tuple(f"ace_{i}" for i in range(8))
 
 

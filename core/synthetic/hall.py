@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-import cv2
+
 import numpy as np
+
+from core.recording.cv import cv2
 
 from core.synthetic.solids import Solids, boxes, cones, joined
 

@@ -80,7 +80,7 @@ def _cam_from_world(mount: _Mount) -> np.ndarray:
 def court_camera(name: str, scale: float = 1.0) -> Camera:
     """One camera of the hall, its picture scaled; `name` is one of `CAMERA_NAMES`."""
     mount = _MOUNTS[name]
-    width, height = (max(1, round(scale * size)) for size in mount.size_px)
+    width, height = (2 * max(1, round(scale * size / 2)) for size in mount.size_px)
     cx, cy = (share * size for share, size in zip(mount.principal, (width, height), strict=True))
     focal = mount.focal_px * scale
     K = np.array([[focal, 0.0, cx], [0.0, focal * 1.011, cy], [0.0, 0.0, 1.0]])

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import cv2
+
 import numpy as np
+
+from core.geometry.distortion import fold_radius
+from core.recording.cv import cv2
 
 from core.synthetic import raster
 from core.synthetic.figures import SHUTTER_S, SOLIDS_PER_PERSON, Cast, frame_solids
@@ -59,11 +62,8 @@ def _size(camera: Camera) -> tuple[int, int]:
 def lens_gain(camera: Camera, rays: NDArray[np.float32]) -> NDArray[np.float32]:
     """(h, w) light that the lens lets through: falls outward, to black at the fold-over."""
     radius = np.linalg.norm(rays, axis=-1)
-    k1, k2, _, _, k3 = camera.distortion[:5]
-    roots = np.roots([7 * k3, 5 * k2, 3 * k1, 1.0])
-    real = np.sqrt(roots[(np.abs(roots.imag) < 1e-9) & (roots.real > 0)].real)
-    fold = float(real.min()) if len(real) else 10.0
-    edge = np.clip((fold - 0.02 - radius) / (0.34 * fold), 0, 1)
+    fold = min(fold_radius(camera.distortion.tolist()), 10.0)
+    edge = np.clip((0.99 * fold - radius) / (0.34 * fold), 0, 1)
     gain = edge * edge * (3 - 2 * edge) / (1 + 0.12 * radius**2)
     return np.nan_to_num(gain, nan=0.0).astype(np.float32)
 

@@ -10,8 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import cv2
+
 import numpy as np
+
+from core.recording.cv import cv2
 
 from core.synthetic.motion import Role
 
