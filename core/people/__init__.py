@@ -5,6 +5,7 @@ in each view; imported detections get one identity in all views, from the tracks
 any, and from the geometry of the views where there are none.
 """
 
+from core.people.association import assign_identities
 from core.people.cylinder import cylinder_boxes
 from core.people.identified import IdentifiedDetections
 from core.people.storage import read_tracks, write_tracks
@@ -13,6 +14,7 @@ from core.people.tracks import GroundTracks
 __all__ = [
     "GroundTracks",
     "IdentifiedDetections",
+    "assign_identities",
     "cylinder_boxes",
     "read_tracks",
     "write_tracks",
