@@ -34,8 +34,10 @@ _limit_pixels()
 
 import cv2  # noqa: E402  (the limit above must be set first)
 
+_package = os.path.dirname(cv2.__file__)  # noqa: PTH120  (compared with strings of the environment)
 for _name, _value in _before.items():
-    if _value is None:
+    # A value inside the wheel is OpenCV's own: someone imported it before us.
+    if _value is None or _value.startswith(_package):
         os.environ.pop(_name, None)
     else:
         os.environ[_name] = _value
