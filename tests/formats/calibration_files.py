@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import cv2
+import h5py
 import numpy as np
 import scipy.io
 
@@ -101,20 +102,58 @@ def write_jarvis(path: Path, rig: Rig) -> None:
     write_opencv(path, rig, transposed=True)
 
 
-def write_dannce(path: Path, rig: Rig) -> None:
-    params = np.empty((len(rig), 1), dtype=object)
-    names = np.empty((1, len(rig)), dtype=object)
-    for i, c in enumerate(rig):
+def dannce_structs(rig: Rig) -> list[dict[str, np.ndarray]]:
+    structs = []
+    for c in rig:
         k1, k2, p1, p2, k3 = c.distortion
-        params[i, 0] = {
-            "K": c.K.T,
-            "r": c.R.T,
-            "t": c.t_mm[None],
-            "RDistort": np.array([[k1, k2, k3]]),
-            "TDistort": np.array([[p1, p2]]),
-        }
-        names[0, i] = c.name
-    scipy.io.savemat(path, {"params": params, "camnames": names}, do_compression=True)
+        struct = {"K": c.K.T, "r": c.R.T, "t": c.t_mm[None]}
+        structs.append(
+            struct | {"RDistort": np.array([[k1, k2, k3]]), "TDistort": np.array([[p1, p2]])}
+        )
+    return structs
+
+
+def write_dannce(path: Path, rig: Rig, labels: list[dict[str, np.ndarray]] | None = None) -> None:
+    """As MATLAB's version 7 without compression, so that damage hits the contents."""
+
+    def cells(items) -> np.ndarray:
+        array = np.empty((len(items), 1), dtype=object)
+        array[:, 0] = items
+        return array
+
+    content = {"params": cells(dannce_structs(rig)), "camnames": cells(rig.names)}
+    if labels is not None:
+        content["labelData"] = cells(labels)
+    scipy.io.savemat(path, content)
+
+
+def write_dannce_73(
+    path: Path, rig: Rig, labels: list[dict[str, np.ndarray]] | None = None
+) -> None:
+    """As MATLAB's version 7.3: everything transposed, cells as references into ``#refs#``."""
+    with h5py.File(path, "w", userblock_size=512) as file:
+
+        def cells(name: str, structs) -> None:
+            references = []
+            for i, struct in enumerate(structs):
+                group = file.create_group(f"#refs#/{name}{i}")
+                for key, value in struct.items():
+                    group[key] = value.T
+                references.append(group.ref)
+            file.create_dataset(name, data=np.array([references], dtype=h5py.ref_dtype))
+
+        cells("params", dannce_structs(rig))
+        if labels is not None:
+            cells("labelData", labels)
+        names = []
+        for i, name in enumerate(rig.names):
+            codes = np.array([[ord(letter)] for letter in name], np.uint16)
+            text = file.create_dataset(f"#refs#/n{i}", data=codes)
+            text.attrs["MATLAB_class"] = np.bytes_("char")
+            names.append(text.ref)
+        file.create_dataset("camnames", data=np.array([names], dtype=h5py.ref_dtype).T)
+    with path.open("r+b") as raw:
+        raw.write(b"MATLAB 7.3 MAT-file".ljust(124) + b"\x00\x02IM")
 
 
 def write_human36m(path: Path, rig: Rig) -> None:
@@ -183,6 +222,7 @@ WRITERS: dict[str, tuple[Writer, str, tuple[Callable[[Rig], Rig], ...]]] = {
     "opencv": (write_opencv, "opencv", ()),
     "jarvis": (write_jarvis, "opencv", ()),
     "dannce": (write_dannce, "dannce", (without_sizes,)),
+    "dannce_73": (write_dannce_73, "dannce", (without_sizes,)),
     "human36m": (write_human36m, "human36m", (without_sizes,)),
     "mpi_inf_3dhp": (write_mpi_inf_3dhp, "mpi_inf_3dhp", (plain_lenses,)),
     "panoptic": (write_panoptic, "panoptic", ()),

@@ -4,7 +4,6 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-import h5py
 import numpy as np
 import pytest
 
@@ -196,34 +195,3 @@ def test_another_rig_toml_is_refused(tmp_path: Path, old: str, new: str, field: 
     with pytest.raises(DataError) as caught:
         read_rig_toml(path)
     assert caught.value.field == field
-
-
-def test_a_dannce_file_of_version_7_3_is_read_too(tmp_path: Path):
-    rig = files.a_rig()
-    write_dannce_73(tmp_path / "new.mat", rig)
-    back = read_rig(tmp_path / "new.mat")
-    assert back.names == rig.names
-    np.testing.assert_allclose(back.projections, rig.projections)
-
-
-def write_dannce_73(path: Path, rig: Rig) -> None:
-    """As MATLAB does: everything transposed, cells as references into ``#refs#``."""
-    with h5py.File(path, "w", userblock_size=512) as file:
-        params, names = [], []
-        for i, c in enumerate(rig):
-            k1, k2, p1, p2, k3 = c.distortion
-            group = file.create_group(f"#refs#/p{i}")
-            matrices = {"K": c.K.T, "r": c.R.T, "t": c.t_mm[None]}
-            matrices |= {"RDistort": np.array([[k1, k2, k3]]), "TDistort": np.array([[p1, p2]])}
-            for key, value in matrices.items():
-                group[key] = value.T
-            params.append(group.ref)
-            text = file.create_dataset(
-                f"#refs#/n{i}", data=np.array([[ord(x)] for x in c.name], np.uint16)
-            )
-            text.attrs["MATLAB_class"] = np.bytes_("char")
-            names.append(text.ref)
-        file.create_dataset("params", data=np.array([params], dtype=h5py.ref_dtype))
-        file.create_dataset("camnames", data=np.array(names, dtype=h5py.ref_dtype)[:, None])
-    with path.open("r+b") as raw:
-        raw.write(b"MATLAB 7.3 MAT-file".ljust(124) + b"\x00\x02IM")

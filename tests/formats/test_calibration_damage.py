@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from core.errors import DataError
 from core.formats import sportcenter
 from core.formats.calibration import CALIBRATION_FORMATS, read_calibration
-from core.formats.dannce import read_dannce_labels
 from core.formats.rig_toml import read_rig_toml
 from core.geometry import Rig
 from tests.formats import calibration_files as files
@@ -195,17 +194,6 @@ def test_an_odd_value_in_trajectories_is_rows_or_an_error(folder: Path, path, od
         return
     assert rows.head_mm.shape == (len(rows.person), 3)
     assert (rows.frame >= 0).all()
-
-
-@settings(deadline=None, max_examples=60)
-@given(st.data())
-def test_a_damaged_label_file_is_labels_or_an_error(folder: Path, samples, data: st.DataObject):
-    content = bytearray(samples["dannce"])
-    place = data.draw(st.integers(128, len(content) - 1))
-    content[place] ^= data.draw(st.integers(1, 255))
-    (folder / "labels.mat").write_bytes(bytes(content))
-    with pytest.raises(DataError):
-        read_dannce_labels(folder / "labels.mat")
 
 
 @settings(deadline=None, max_examples=60)
