@@ -291,4 +291,4 @@ def _triangulated(points_px: NDArray[np.float64], project: Project) -> NDArray[n
     found = robust_triangulate(
         points_px, project.rig.projections, scale_mm=project.settings.scale_mm
     )
-    return found.points_mm[found.kept]
+    return found.points_mm[np.asarray(found.kept, dtype=np.bool_)]
