@@ -24,6 +24,8 @@ LOUPE_RADIUS = 88.0
 _LOUPE_GAIN = 3.0
 _MIN_LOUPE_SCALE = 4.0
 _BAR_WIDTH = 32.0
+# Narrower strips have room for the name only.
+_MIN_WEIGHT_TITLE = 96.0
 _START = Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft
 _END = Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignRight
 
@@ -78,7 +80,7 @@ def paint_title(painter: QPainter, box: Box, info: TitleInfo, look: theme.Theme)
     area = QRectF(box.x, box.y, box.width, box.height)
     painter.fillRect(area, QColor(look.panel))
     inner = area.adjusted(6, 0, -6, 0)
-    if info.weight is not None:
+    if info.weight is not None and area.width() >= _MIN_WEIGHT_TITLE:
         inner.setRight(_paint_weight(painter, inner, info, info.weight, look))
     font = theme.font(theme.SMALL_PT, bold=info.is_current)
     metrics = QFontMetricsF(font)
@@ -129,40 +131,30 @@ def paint_frame(painter: QPainter, box: Box, look: theme.Theme) -> None:
 
 
 def paint_blank(painter: QPainter, panel: ViewPanel, look: theme.Theme) -> None:
-    """The words on a view without a picture."""
-    picture = panel.picture
-    if picture is not None and picture.image is not None and not panel.is_stale:
-        return
-    note = panel.note
-    if not note or panel.is_held:
-        return
+    """Why there is no picture, at the foot of the blank: the people over it stay readable."""
+    has_picture = panel.picture is not None and panel.picture.image is not None
+    if has_picture or panel.is_held or not panel.note:
+        return  # an old picture is dimmed instead, and the title says "loading"
     box = panel.cell.picture
-    if note == "loading" and picture is not None and picture.image is not None:
-        return  # the dimmed old picture and the title say so
-    paint_words(painter, box, note, "", look)
+    area = QRectF(box.x + 8, box.y, max(box.width - 16, 0), box.height - 6)
+    painter.setPen(QColor(look.muted))
+    painter.setFont(theme.font(theme.SMALL_PT))
+    flags = Qt.AlignmentFlag.AlignHCenter | Qt.AlignmentFlag.AlignBottom
+    painter.drawText(area, flags, panel.note)
 
 
 def paint_words(painter: QPainter, box: Box, title: str, body: str, look: theme.Theme) -> None:
     """A quiet text in the middle of a box: one line and, below, what to do."""
     area = QRectF(box.x + 8, box.y, max(box.width - 16, 0), box.height)
-    flags = Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap
-    painter.setPen(QColor(look.muted))
-    if not body:
-        painter.setFont(theme.font(theme.SMALL_PT))
-        painter.drawText(area, flags, title)
-        return
     middle = area.center().y()
     painter.setFont(theme.font(theme.TITLE_PT))
     painter.setPen(QColor(look.text))
     head = QRectF(area.x(), middle - 40, area.width(), 32)
-    painter.drawText(head, flags, title)
+    painter.drawText(head, Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap, title)
     painter.setFont(theme.font())
     painter.setPen(QColor(look.muted))
-    painter.drawText(
-        QRectF(area.x(), middle, area.width(), 72),
-        Qt.AlignmentFlag.AlignHCenter | Qt.TextFlag.TextWordWrap,
-        body,
-    )
+    below = QRectF(area.x(), middle, area.width(), 72)
+    painter.drawText(below, Qt.AlignmentFlag.AlignHCenter | Qt.TextFlag.TextWordWrap, body)
 
 
 def paint_drop(painter: QPainter, box: Box, look: theme.Theme) -> None:

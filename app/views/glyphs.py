@@ -9,19 +9,14 @@ on a bright floor.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from math import ceil
 
-import numpy as np
 from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QFontMetricsF, QPainter, QPen, QPixmap
 
 from app import theme
-from app.views.scene import Form
+from app.views.scene import NUM_LEVELS, Form, split_look
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-NUM_LEVELS = 6
 # A ring smaller than this would fill itself; it becomes a dot.
 _MIN_RING = 2.2
 _CASING = QColor(0, 0, 0, 150)
@@ -30,27 +25,17 @@ _TAG_DARK_TEXT = QColor("#101114")
 
 @dataclass(frozen=True, slots=True)
 class Glyph:
-    """What one joint mark looks like.
+    """What one joint mark looks like, apart from its size and opacity.
 
     Attributes:
         color: of the person, #rrggbb.
         form: hand, network or reprojected.
         discarded: crossed.
-        level: weight in steps, 0 to `NUM_LEVELS` - 1.
-        radius: at full weight, logical pixels.
     """
 
     color: str
     form: Form
     discarded: bool
-    level: int
-    radius: float
-
-
-def weight_levels(weight: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Weights 0 to 1 in `NUM_LEVELS` steps; an unknown weight (NaN) is drawn as a full one."""
-    known = np.where(np.isnan(weight), 1.0, np.clip(weight, 0.0, 1.0))
-    return np.rint(known * (NUM_LEVELS - 1)).astype(np.int64)
 
 
 def level_radius(radius: float, level: int) -> float:
@@ -63,20 +48,46 @@ def level_opacity(level: int) -> float:
     return 0.4 + 0.6 * level / (NUM_LEVELS - 1)
 
 
+class JointMarks(dict[int, tuple[QPixmap, float]]):
+    """A person's marks by `ViewScene.look`, each with half its side; drawn when first missed."""
+
+    def __init__(self, cache: GlyphCache, color: str, radius: float) -> None:
+        super().__init__()
+        self._cache = cache
+        self._color = color
+        self._radius = radius
+
+    def __missing__(self, look: int) -> tuple[QPixmap, float]:
+        form, discarded, level = split_look(look)
+        glyph = Glyph(self._color, form, discarded)
+        radius = level_radius(self._radius, level)
+        side = 2 * ceil(radius + 3) + 1
+        pixmap = self._cache.blank(side, side)
+        half = pixmap.width() / self._cache.pixel_ratio / 2
+        painter = QPainter(pixmap)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setOpacity(level_opacity(level))
+        draw_joint(painter, QPointF(half, half), radius, glyph)
+        painter.end()
+        self[look] = (pixmap, half)
+        return self[look]
+
+
 class GlyphCache:
     """Marks by what they look like, for one device pixel ratio."""
 
     def __init__(self, pixel_ratio: float) -> None:
         self.pixel_ratio = pixel_ratio
-        self._joints: dict[Glyph, QPixmap] = {}
+        self._joints: dict[tuple[str, float], JointMarks] = {}
+        self._rings: dict[tuple[float, str, bool], tuple[QPixmap, float]] = {}
         self._tags: dict[tuple[str, str, bool], QPixmap] = {}
 
-    def joint(self, glyph: Glyph) -> QPixmap:
-        """A square pixmap with the joint in its middle."""
-        pixmap = self._joints.get(glyph)
-        if pixmap is None:
-            pixmap = self._joints[glyph] = self._draw_joint(glyph)
-        return pixmap
+    def joints_of(self, color: str, radius: float) -> JointMarks:
+        """The marks of one person's joints, by look."""
+        marks = self._joints.get((color, radius))
+        if marks is None:
+            marks = self._joints[color, radius] = JointMarks(self, color, radius)
+        return marks
 
     def tag(self, text: str, color: str, *, bold: bool) -> QPixmap:
         """A pill with a person's number."""
@@ -86,31 +97,44 @@ class GlyphCache:
             pixmap = self._tags[key] = self._draw_tag(text, color, bold=bold)
         return pixmap
 
-    def _blank(self, width: float, height: float) -> QPixmap:
+    def ring(self, radius: float, look: theme.Theme, *, is_strong: bool) -> tuple[QPixmap, float]:
+        """A ring to lay about a joint, and half its side: selected (strong) or hovered."""
+        key = (radius, look.name, is_strong)
+        ring = self._rings.get(key)
+        if ring is None:
+            ring = self._rings[key] = self._draw_ring(radius, look, is_strong=is_strong)
+        return ring
+
+    def blank(self, width: float, height: float) -> QPixmap:
+        """A transparent pixmap of a logical size."""
         ratio = self.pixel_ratio
-        pixmap = QPixmap(int(np.ceil(width * ratio)), int(np.ceil(height * ratio)))
+        pixmap = QPixmap(ceil(width * ratio), ceil(height * ratio))
         pixmap.setDevicePixelRatio(ratio)
         pixmap.fill(Qt.GlobalColor.transparent)
         return pixmap
 
-    def _draw_joint(self, glyph: Glyph) -> QPixmap:
-        radius = level_radius(glyph.radius, glyph.level)
-        side = 2 * np.ceil(radius + 3) + 1
-        pixmap = self._blank(side, side)
+    def _draw_ring(
+        self, radius: float, look: theme.Theme, *, is_strong: bool
+    ) -> tuple[QPixmap, float]:
+        side = 2 * ceil(radius + 4)
+        pixmap = self.blank(side, side)
+        half = pixmap.width() / self.pixel_ratio / 2
+        casing = QColor(0, 0, 0, 170) if look.name == "dark" else QColor(255, 255, 255, 200)
+        width = 2.0 if is_strong else 1.2
         painter = QPainter(pixmap)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        painter.setOpacity(level_opacity(glyph.level))
-        logical = pixmap.width() / self.pixel_ratio
-        draw_joint(painter, QPointF(logical / 2, logical / 2), radius, glyph)
+        for pen in (QPen(casing, width + 2), QPen(QColor(look.accent), width)):
+            painter.setPen(pen)
+            painter.drawEllipse(QPointF(half, half), radius, radius)
         painter.end()
-        return pixmap
+        return pixmap, half
 
     def _draw_tag(self, text: str, color: str, *, bold: bool) -> QPixmap:
         font = theme.font(theme.SMALL_PT - (0.0 if bold else 1.0), bold=bold)
         metrics = QFontMetricsF(font)
         height = metrics.height()
         width = max(metrics.horizontalAdvance(text) + 6, height)
-        pixmap = self._blank(width + 1, height + 1)
+        pixmap = self.blank(width + 1, height + 1)
         painter = QPainter(pixmap)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         box = QRectF(0.5, 0.5, width, height)
@@ -135,7 +159,7 @@ def draw_joint(painter: QPainter, middle: QPointF, radius: float, glyph: Glyph) 
         painter.setBrush(color)
         painter.drawEllipse(middle, radius, radius)
     elif glyph.form == Form.HAND or radius < _MIN_RING:
-        painter.setPen(QPen(_CASING, 1))
+        painter.setPen(QPen(_CASING, 1) if radius >= _MIN_RING else Qt.PenStyle.NoPen)
         painter.setBrush(color)
         painter.drawEllipse(middle, radius, radius)
     else:

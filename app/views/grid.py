@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from PySide6.QtCore import QRectF, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QColor, QPainter
 from PySide6.QtWidgets import QWidget
@@ -16,17 +17,17 @@ from PySide6.QtWidgets import QWidget
 from app.theme import THEMES
 from app.views import chrome
 from app.views.arrangement import Arrangement
-from app.views.card import joint_card, paint_card
+from app.views.card import Card, joint_card, paint_card
 from app.views.feed import ImageFeed
 from app.views.glyphs import GlyphCache
 from app.views.layout import GAP, Box
 from app.views.menu import make_menu
 from app.views.overlay import OverlayStyle
-from app.views.panel import Marks, ViewPanel, make_panels
+from app.views.panel import Marks, ViewPanel, frame_person, make_panels
 from app.views.pointer import Pointer
 from app.views.scene import ViewScene, build_scenes
 from app.views.tone import Tone
-from app.views.transform import Zoom, framing_box
+from app.views.transform import Zoom
 from core.errors import CommandRefusedError
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from app.session import Cursor, DisplaySettings, Session
     from app.theme import Theme
     from app.views.feed import Picture
+    from app.views.hit_test import JointTarget
     from core.diagnosis import FrameDiagnosis
 
 # How long a view may go on showing the last frame before it says that it is loading.
@@ -72,10 +74,11 @@ class ViewGrid(QWidget):
         self._panels: dict[int, ViewPanel] = {}
         self._arrangement = Arrangement()
         self._scenes: tuple[ViewScene, ...] = ()
-        self._bones: tuple[tuple[int, int], ...] = ()
+        self._bones = np.zeros((0, 2), dtype=np.int64)
         self._style: OverlayStyle | None = None
         self._is_people_hidden = False
         self._is_loupe = False
+        self._card: Card | None = None
         self._pointer = Pointer(self)
         self._feed = ImageFeed(self)
         self._feed.set_tone(Tone.of(session.display))
@@ -118,6 +121,11 @@ class ViewGrid(QWidget):
         """Whether the loupe follows the pointer."""
         return self._is_loupe
 
+    @property
+    def is_frame_shown(self) -> bool:
+        """Whether every visible view shows its picture of the session's frame, or why not."""
+        return not any(panel.is_loading or panel.is_held for panel in self._visible_panels())
+
     def focus_camera(self, camera: int | None) -> None:
         """Show one camera large and the others as a filmstrip; None shows all alike.
 
@@ -147,16 +155,7 @@ class ViewGrid(QWidget):
         person = self.session.cursor.person
         if person is None:
             raise CommandRefusedError("Select a person first: click a joint, or press Tab.")
-        num_framed = 0
-        for panel in self._panels.values():
-            row = None if panel.scene is None else panel.scene.row_of(person)
-            if panel.scene is None or row is None:
-                continue
-            corners = framing_box(panel.scene.boxes_px[row], panel.scene.points_px[row])
-            if corners is not None:
-                panel.zoom = panel.transform.framed(*corners)
-                num_framed += 1
-        if not num_framed:
+        if not frame_person(self._panels.values(), person):
             raise CommandRefusedError(f"Person #{person} is in no view of this frame.")
         self._ask_for_pictures()
         self.update()
@@ -259,7 +258,7 @@ class ViewGrid(QWidget):
         recording = None if project is None else project.recording()
         self._feed.set_recording(recording)
         if project is not None:
-            self._bones = project.skeleton.bones
+            self._bones = np.array(project.skeleton.bones, dtype=np.int64).reshape(-1, 2)
             self._panels = make_panels(project.rig, recording)
         self._arrangement = Arrangement([panel.name for panel in self._panels.values()])
         self._lay_out()
@@ -295,7 +294,9 @@ class ViewGrid(QWidget):
         if self._scenes:
             panel.scene = self._scenes[panel.camera]
         self._update_panel(panel)
-        if not any(shown.is_loading or shown.is_held for shown in self._visible_panels()):
+        if panel is self._pointer.panel:
+            self._pointer.update_hover()
+        if self.is_frame_shown:
             self._patience.stop()
             self.frame_shown.emit(picture.frame)
 
@@ -451,16 +452,21 @@ class ViewGrid(QWidget):
             self._paint_card(painter, style)
 
     def _paint_card(self, painter: QPainter, style: OverlayStyle) -> None:
-        target, place = self._pointer.target, self._pointer.place
+        target, anchor = self._pointer.target, self._pointer.anchor
+        if target is None or anchor is None:
+            return
+        if not self._panels[target.camera].is_held:
+            self._card = self._make_card(target)
+        if self._card is not None:
+            area = Box(0, 0, self.width(), self.height())
+            paint_card(painter, self._card, anchor.x(), anchor.y(), area, style.theme)
+
+    def _make_card(self, target: JointTarget) -> Card | None:
         project, observations = self.session.project, self.session.observations
-        if target is None or place is None or project is None or observations is None:
-            return
-        if target.person not in observations.persons:
-            return
+        if project is None or observations is None or target.person not in observations.persons:
+            return None
         name = project.skeleton.joints[target.joint]
-        card = joint_card(target, name, observations, self.session.diagnosis)
-        area = Box(0, 0, self.width(), self.height())
-        paint_card(painter, card, place.x(), place.y(), area, style.theme)
+        return joint_card(target, name, observations, self.session.diagnosis)
 
     # What Qt says.
 
@@ -504,10 +510,9 @@ class ViewGrid(QWidget):
         self._pointer.leave()
 
     def contextMenuEvent(self, event: QContextMenuEvent) -> None:
-        """A view's menu, on its title: a right press on the picture moves it."""
+        """Open a view's menu on its title; a right press on the picture moves that."""
         panel = self.panel_at(event.pos().x(), event.pos().y())
-        if panel is None or not panel.cell.title.contains(event.pos().x(), event.pos().y()):
-            return
-        menu = make_menu(self, panel.camera)
-        menu.exec(event.globalPos())
-        menu.deleteLater()
+        if panel is not None and panel.cell.title.contains(event.pos().x(), event.pos().y()):
+            menu = make_menu(self, panel.camera)
+            menu.exec(event.globalPos())
+            menu.deleteLater()

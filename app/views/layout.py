@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 GAP = 4.0
 TITLE_HEIGHT = 20.0
 MAX_ROW_GROWTH = 1.25
-# The filmstrip's share of the shorter way across the widget.
-STRIP_SHARE = 0.22
+# The filmstrip takes at most this share of the widget, and its area counts so much more.
+STRIP_SHARE = 0.2
+STRIP_WORTH = 2.0
 MIN_PICTURE = 8.0
 
 
@@ -99,21 +100,36 @@ def focus_cells(aspects: Sequence[float], focused: int, area: Box) -> list[Cell]
     others = [aspect for i, aspect in enumerate(aspects) if i != focused]
     if not others:
         return grid_cells(aspects, area)
-    strip = STRIP_SHARE * min(area.width, area.height)
-    below = Box(area.x, area.bottom - strip, area.width, strip)
-    beside = Box(area.right - strip * 1.5, area.y, strip * 1.5, area.height)
-    above_strip = Box(area.x, area.y, area.width, area.height - strip - GAP)
-    left_of_strip = Box(area.x, area.y, area.width - strip * 1.5 - GAP, area.height)
-    choices = [(above_strip, below), (left_of_strip, beside)]
+    choices = [_strip_below(others, area), _strip_beside(others, area)]
+    layouts = [(grid_cells([aspects[focused]], large), strip) for large, strip in choices]
 
-    def large_area(choice: tuple[Box, Box]) -> float:
-        picture = grid_cells([aspects[focused]], choice[0])[0].picture
-        return picture.width * picture.height
+    def score(layout: tuple[list[Cell], list[Cell]]) -> float:
+        large, strip = (sum(c.picture.width * c.picture.height for c in cells) for cells in layout)
+        return large + STRIP_WORTH * strip
 
-    large, film = max(choices, key=large_area)
-    cells = grid_cells(others, film)
-    cells.insert(focused, grid_cells([aspects[focused]], large)[0])
-    return cells
+    large, strip = max(layouts, key=score)
+    strip.insert(focused, large[0])
+    return strip
+
+
+def _strip_below(aspects: Sequence[float], area: Box) -> tuple[Box, list[Cell]]:
+    """What is left for the large view, and a row of the others along the bottom."""
+    by_width = (area.width - GAP * (len(aspects) - 1)) / sum(aspects)
+    height = max(min(by_width, STRIP_SHARE * area.height), MIN_PICTURE)
+    total = height + TITLE_HEIGHT
+    strip = Box(area.x, area.bottom - total, area.width, total)
+    large = Box(area.x, area.y, area.width, area.height - total - GAP)
+    return large, _place([aspects], [height], strip)
+
+
+def _strip_beside(aspects: Sequence[float], area: Box) -> tuple[Box, list[Cell]]:
+    """What is left for the large view, and a column of the others along the right edge."""
+    free = area.height - len(aspects) * (TITLE_HEIGHT + GAP) + GAP
+    by_height = free / sum(1 / aspect for aspect in aspects)
+    width = max(min(by_height, STRIP_SHARE * area.width), MIN_PICTURE)
+    strip = Box(area.right - width, area.y, width, area.height)
+    large = Box(area.x, area.y, area.width - width - GAP, area.height)
+    return large, _place([[a] for a in aspects], [width / a for a in aspects], strip)
 
 
 def _split(aspects: Sequence[float], num_rows: int) -> list[list[float]]:

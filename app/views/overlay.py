@@ -15,8 +15,8 @@ from PySide6.QtCore import QLineF, QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QPainter, QPen
 
 from app import theme
-from app.views.glyphs import NUM_LEVELS, Glyph, GlyphCache, level_opacity, weight_levels
-from app.views.scene import Form
+from app.views.glyphs import GlyphCache, level_opacity
+from app.views.scene import NUM_LEVELS, Form
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,19 +46,19 @@ class OverlayStyle:
     Attributes:
         display: point size, opacity and what is drawn.
         theme: of the window.
-        bones: pairs of joint indices.
+        bones: (B, 2) joint indices.
         glyphs: marks for the painter's device.
     """
 
     display: DisplaySettings
     theme: theme.Theme
-    bones: tuple[tuple[int, int], ...]
+    bones: NDArray[np.int64]
     glyphs: GlyphCache
 
 
 def joint_radius(scene: ViewScene, transform: ViewTransform, point_size: float) -> float:
     """The radius of a fully weighted joint: of constant screen size, less where people are tiny."""
-    share = (_typical_height(scene, transform) / _FULL_SIZE_HEIGHT) ** 0.5
+    share = (scene.typical_height_px * transform.scale / _FULL_SIZE_HEIGHT) ** 0.5
     return round(point_size * min(max(share, 0.35), 1.0) * 4) / 4
 
 
@@ -70,14 +70,15 @@ def paint_people(
     if style.display.bystanders:
         _paint_bystanders(painter, scene, transform, style)
     radius = joint_radius(scene, transform, style.display.point_size)
+    everyone = range(len(scene.persons))
     points = _culled(transform.to_widget(scene.points_px), transform)
-    for row in range(len(scene.persons)):
-        _paint_person(painter, scene, points, row, radius, style)
+    _paint_bones(painter, scene, points, everyone, radius, style)
+    _paint_joints(painter, scene, points, everyone, radius, style)
     if style.display.boxes:
-        for row in range(len(scene.persons)):
+        for row in everyone:
             _paint_box(painter, scene, transform, row)
-    if style.display.labels and _typical_height(scene, transform) >= _TAGGED_HEIGHT:
-        for row in range(len(scene.persons)):
+    if style.display.labels and scene.typical_height_px * transform.scale >= _TAGGED_HEIGHT:
+        for row in everyone:
             _paint_tag(painter, scene, points, row, style, bold=False)
 
 
@@ -87,10 +88,11 @@ def paint_selected(
     """One person again, emphasised: cased bones, larger joints, its number."""
     painter.setRenderHint(QPainter.RenderHint.Antialiasing)
     points = _culled(transform.to_widget(scene.points_px), transform)
-    radius = joint_radius(scene, transform, style.display.point_size)
+    radius = joint_radius(scene, transform, style.display.point_size) + 0.5
     if style.display.boxes:
         _paint_box(painter, scene, transform, row)
-    _paint_person(painter, scene, points, row, radius + 0.5, style, is_cased=True)
+    _paint_bones(painter, scene, points, [row], radius, style, is_cased=True)
+    _paint_joints(painter, scene, points, [row], radius, style)
     if style.display.labels:
         _paint_tag(painter, scene, points, row, style, bold=True)
 
@@ -107,12 +109,12 @@ def paint_residuals(
         return
     painter.setRenderHint(QPainter.RenderHint.Antialiasing)
     chosen = list(rows)
-    observed = scene.form[chosen] >= Form.NETWORK
+    observed = np.greater_equal(scene.form[chosen], int(Form.NETWORK))
     start = transform.to_widget(scene.points_px[chosen])[observed]
     end = transform.to_widget(scene.loo_px[chosen])[observed]
     residual = scene.loo_residual_px[chosen][observed]
-    usable = np.isfinite(end).all(axis=-1) & np.isfinite(residual)
-    share = residual / PROBLEM_RESIDUAL_PX
+    usable: NDArray[np.bool_] = np.isfinite(end).all(axis=-1) & np.isfinite(residual)
+    share: NDArray[np.float64] = residual / PROBLEM_RESIDUAL_PX
     colors = np.where(share > 1, _NUM_RESIDUAL_COLORS, np.floor(share * _NUM_RESIDUAL_COLORS))
     for index in range(_NUM_RESIDUAL_COLORS + 1):
         mask = usable & (np.minimum(colors, _NUM_RESIDUAL_COLORS) == index)
@@ -137,26 +139,8 @@ def paint_ring(
     painter: QPainter, middle: QPointF, radius: float, style: OverlayStyle, *, is_strong: bool
 ) -> None:
     """The mark of the selected joint (strong) or of the one under the pointer."""
-    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-    painter.setBrush(Qt.BrushStyle.NoBrush)
-    casing = QColor(0, 0, 0, 170) if style.theme.name == "dark" else QColor(255, 255, 255, 200)
-    width = 2.0 if is_strong else 1.2
-    painter.setPen(QPen(casing, width + 2))
-    painter.drawEllipse(middle, radius, radius)
-    painter.setPen(QPen(QColor(style.theme.accent), width))
-    painter.drawEllipse(middle, radius, radius)
-
-
-def _typical_height(scene: ViewScene, transform: ViewTransform) -> float:
-    """How large people are drawn: the median larger extent, widget pixels."""
-    if not scene.form.size:
-        return 0.0
-    seen = np.where((scene.form != Form.NONE)[..., None], scene.points_px, np.nan)
-    low = np.min(seen, axis=1, where=np.isfinite(seen), initial=np.inf)
-    high = np.max(seen, axis=1, where=np.isfinite(seen), initial=-np.inf)
-    extent = (high - low).max(axis=-1)
-    extent = extent[np.isfinite(extent) & (extent > 0)]
-    return float(np.median(extent)) * transform.scale if len(extent) else 0.0
+    ring, half = style.glyphs.ring(radius, style.theme, is_strong=is_strong)
+    painter.drawPixmap(QPointF(middle.x() - half, middle.y() - half), ring)
 
 
 def _culled(points: NDArray[np.float64], transform: ViewTransform) -> NDArray[np.float64]:
@@ -172,73 +156,68 @@ def _lines(start: NDArray[np.float64], end: NDArray[np.float64]) -> list[QLineF]
     return [QLineF(*line) for line in np.concatenate([start, end], axis=-1).tolist()]
 
 
-def _paint_person(
+def _paint_bones(
     painter: QPainter,
     scene: ViewScene,
     points: NDArray[np.float64],
-    row: int,
+    rows: Sequence[int],
     radius: float,
     style: OverlayStyle,
     *,
     is_cased: bool = False,
 ) -> None:
-    color = theme.person_color(scene.persons[row])
-    levels = weight_levels(scene.weight[row])
-    levels[scene.form[row] == Form.REPROJECTED] = NUM_LEVELS - 1
-    _paint_bones(painter, scene, points, row, levels, color, style, radius, is_cased=is_cased)
-    opacity = style.display.opacity
-    painter.setOpacity(opacity)
-    name, glyphs = color.name(), style.glyphs
-    rows = zip(
-        points[row].tolist(),
-        scene.form[row].tolist(),
-        scene.discarded[row].tolist(),
-        levels.tolist(),
-        strict=True,
-    )
-    for (x, y), form, discarded, level in rows:
-        if form == Form.NONE or x != x:  # noqa: PLR0124 - NaN test
-            continue
-        mark = glyphs.joint(Glyph(name, Form(form), discarded, level, radius))
-        half = mark.width() / glyphs.pixel_ratio / 2
-        painter.drawPixmap(QPointF(x - half, y - half), mark)
-    painter.setOpacity(1.0)
-
-
-def _paint_bones(
-    painter: QPainter,
-    scene: ViewScene,
-    points: NDArray[np.float64],
-    row: int,
-    levels: NDArray[np.int64],
-    color: QColor,
-    style: OverlayStyle,
-    radius: float,
-    *,
-    is_cased: bool,
-) -> None:
-    if not style.bones:
+    """Draw bones, one call for each person and strength: the lesser weight of the two ends."""
+    if not len(rows) or not len(style.bones):
         return
-    bones = np.array(style.bones)
-    ends = points[row][bones]
+    ends = points[rows][:, style.bones]
+    strength = scene.level[rows][:, style.bones].min(axis=-1) * _NUM_BONE_LEVELS // NUM_LEVELS
+    ghost = (scene.form[rows][:, style.bones] == Form.REPROJECTED).any(axis=-1)
+    strength[ghost] = -1
+    key = np.arange(len(rows))[:, None] * (_NUM_BONE_LEVELS + 1) + strength + 1
     usable = np.isfinite(ends).all(axis=(-1, -2))
-    ghost = (scene.form[row][bones] == Form.REPROJECTED).any(axis=-1)
-    bone_levels = levels[bones].min(axis=-1) * _NUM_BONE_LEVELS // NUM_LEVELS
-    bone_levels[ghost] = -1
+    ends, key = ends[usable], key[usable]
+    order = np.argsort(key, kind="stable")
+    lines, keys = _lines(ends[order, 0], ends[order, 1]), key[order]
     width = max(1.0, radius * 0.45)
     painter.setOpacity(style.display.opacity)
     if is_cased:
-        painter.setPen(QPen(_CASING, width + 2))
-        painter.drawLines(_lines(ends[usable, 0], ends[usable, 1]))
-    for level in range(-1, _NUM_BONE_LEVELS):
-        mask = usable & (bone_levels == level)
-        if not mask.any():
-            continue
-        shade = QColor(color)
-        full = (level + 1) * NUM_LEVELS // _NUM_BONE_LEVELS - 1
-        shade.setAlphaF(_REPROJECTED_OPACITY if level < 0 else level_opacity(full))
-        painter.setPen(QPen(shade, width))
-        painter.drawLines(_lines(ends[mask, 0], ends[mask, 1]))
+        painter.setPen(QPen(_CASING, width + min(2.0, 0.5 * radius)))
+        painter.drawLines(lines)
+    starts = np.flatnonzero(np.diff(keys, prepend=-1)).tolist()
+    for start, stop in zip(starts, [*starts[1:], len(lines)], strict=True):
+        index, level = divmod(int(keys[start]), _NUM_BONE_LEVELS + 1)
+        color = theme.person_color(scene.persons[rows[index]])
+        color.setAlphaF(_bone_opacity(level - 1))
+        painter.setPen(QPen(color, width))
+        painter.drawLines(lines[start:stop])
+    painter.setOpacity(1.0)
+
+
+def _bone_opacity(strength: int) -> float:
+    if strength < 0:
+        return _REPROJECTED_OPACITY
+    return level_opacity((strength + 1) * NUM_LEVELS // _NUM_BONE_LEVELS - 1)
+
+
+def _paint_joints(
+    painter: QPainter,
+    scene: ViewScene,
+    points: NDArray[np.float64],
+    rows: Sequence[int],
+    radius: float,
+    style: OverlayStyle,
+) -> None:
+    painter.setOpacity(style.display.opacity)
+    drawn = np.isfinite(points[..., 0])
+    for row in rows:
+        marks = style.glyphs.joints_of(theme.person_color(scene.persons[row]).name(), radius)
+        seen = drawn[row]
+        for (x, y), look in zip(
+            points[row][seen].tolist(), scene.look[row][seen].tolist(), strict=True
+        ):
+            mark, half = marks[look]
+            painter.drawPixmap(QPointF(x - half, y - half), mark)
+    painter.setOpacity(1.0)
 
 
 def _paint_tag(
@@ -276,10 +255,10 @@ def _paint_box(painter: QPainter, scene: ViewScene, transform: ViewTransform, ro
 def _paint_bystanders(
     painter: QPainter, scene: ViewScene, transform: ViewTransform, style: OverlayStyle
 ) -> None:
-    if not scene.bystanders_px or not style.bones:
+    if not scene.bystanders_px or not len(style.bones):
         return
     points = _culled(transform.to_widget(np.stack(scene.bystanders_px)), transform)
-    ends = points[:, np.array(style.bones)]
+    ends = points[:, style.bones]
     usable = np.isfinite(ends).all(axis=(-1, -2))
     painter.setPen(QPen(_BYSTANDER, 1))
     painter.drawLines(_lines(ends[usable][:, 0], ends[usable][:, 1]))

@@ -19,10 +19,10 @@ from PySide6.QtGui import QColor, QPainter, QPixmap
 
 from app.views import overlay
 from app.views.layout import Box, Cell
-from app.views.transform import ViewTransform, Zoom
+from app.views.transform import ViewTransform, Zoom, framing_box
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from app.theme import Theme
     from app.views.feed import Picture
@@ -187,6 +187,20 @@ def make_panels(rig: Rig, recording: Recording | None) -> dict[int, ViewPanel]:
     return panels
 
 
+def frame_person(panels: Iterable[ViewPanel], person: int) -> int:
+    """Zoom every view that can see a person to it; gives their number."""
+    num_framed = 0
+    for panel in panels:
+        row = None if panel.scene is None else panel.scene.row_of(person)
+        if panel.scene is None or row is None:
+            continue
+        corners = framing_box(panel.scene.boxes_px[row], panel.scene.points_px[row])
+        if corners is not None:
+            panel.zoom = panel.transform.framed(*corners)
+            num_framed += 1
+    return num_framed
+
+
 def paint_image(painter: QPainter, picture: Picture, transform: ViewTransform) -> None:
     """Draw a picture of any resolution where the transform puts the full one."""
     if picture.image is None:
@@ -214,7 +228,7 @@ def paint_marks(
     if marks.row is not None and marks.joint is not None:
         middle = joint_place(scene, transform, marks.row, marks.joint)
         if middle is not None:
-            radius = overlay.joint_radius(scene, transform, style.display.point_size) + 4.5
+            radius = overlay.joint_radius(scene, transform, style.display.point_size) + 4.0
             overlay.paint_ring(painter, middle, radius, style, is_strong=True)
 
 

@@ -45,6 +45,8 @@ class Pointer:
         self._drag: _Drag | None = None
         self.place: QPointF | None = None
         self.target: JointTarget | None = None
+        # Where the target was first met: its card stays there and does not dance with the hand.
+        self.anchor: QPointF | None = None
 
     @property
     def panel(self) -> ViewPanel | None:
@@ -136,20 +138,19 @@ class Pointer:
         self.update_hover()
 
     def update_hover(self) -> None:
-        """Find what is under the pointer, and say so if it is another joint."""
+        """Find what is under the pointer, and say so if it is another joint.
+
+        In a view that still shows the last frame nothing is looked for: what is there now will be
+        known in a moment.
+        """
         panel = self.panel
-        target = None
-        if panel is not None and self.place is not None and not panel.is_held:
-            target = self._hit(panel, self.place)
-        is_same = (
-            target is not None
-            and self.target is not None
-            and (target.camera, target.person, target.joint, target.form)
-            == (self.target.camera, self.target.person, self.target.joint, self.target.form)
-        )
-        was_idle = self.target is None and target is None
+        if panel is not None and panel.is_held:
+            return
+        target = None if panel is None or self.place is None else self._hit(panel, self.place)
+        is_same = _place_of(target) == _place_of(self.target)
         self.target = target
-        if not (is_same or was_idle) or self._grid.is_loupe_shown:
+        if not is_same:
+            self.anchor = self.place
             self._grid.update()
         self._grid.session.hover(
             None
@@ -176,3 +177,10 @@ class Pointer:
             self._grid.session.select(
                 person=target.person, joint=target.joint, camera=target.camera
             )
+
+
+def _place_of(target: JointTarget | None) -> tuple[int, ...] | None:
+    """Which joint in which view a target is, however near the pointer."""
+    if target is None:
+        return None
+    return target.camera, target.person, target.joint, target.form

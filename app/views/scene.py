@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from core.observations import FrameObservations
 
 
+# Weights are drawn in so many steps.
+NUM_LEVELS = 6
+
+
 class Form(IntEnum):
     """What a joint is in a view; the painter gives each its own form."""
 
@@ -46,6 +50,9 @@ class ViewScene:
         discarded: (P, J) bool, the joint is discarded (in all views alike).
         loo_px: (P, J, 2) raw pixels, the joint as the other views alone place it; NaN = none.
         loo_residual_px: (P, J) its distance from the observation; NaN = none.
+        level: (P, J) the weight in steps, 0 to `NUM_LEVELS` - 1; an unknown one counts as full.
+        look: (P, J) all that the mark of a joint shows, as one number; see `joint_look`.
+        typical_height_px: the median extent of the people, raw pixels; 0 where there is nobody.
         boxes_px: (P, 4) cylinder boxes; NaN = out of view.
         bystanders_px: (J, 2) of each detection that belongs to nobody.
     """
@@ -59,12 +66,34 @@ class ViewScene:
     discarded: NDArray[np.bool_]
     loo_px: NDArray[np.float64]
     loo_residual_px: NDArray[np.float64]
+    level: NDArray[np.int64]
+    look: NDArray[np.int64]
+    typical_height_px: float
     boxes_px: NDArray[np.float64]
     bystanders_px: tuple[NDArray[np.float64], ...]
 
     def row_of(self, person: int | None) -> int | None:
         """The row of a person id, None where it is not in this frame."""
         return self.persons.index(person) if person in self.persons else None
+
+
+def weight_levels(weight: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Weights 0 to 1 in `NUM_LEVELS` steps; an unknown weight (NaN) is drawn as a full one."""
+    known = np.where(np.isnan(weight), 1.0, np.clip(weight, 0.0, 1.0))
+    return np.rint(known * (NUM_LEVELS - 1)).astype(np.int64)
+
+
+def joint_look(
+    form: NDArray[np.uint8], discarded: NDArray[np.bool_], level: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Form, discarded and level as one number, any shape; `split_look` takes it apart."""
+    return (form.astype(np.int64) * 2 + discarded) * NUM_LEVELS + level
+
+
+def split_look(look: int) -> tuple[Form, bool, int]:
+    """Form, discarded and level of a number made by `joint_look`."""
+    rest, level = divmod(look, NUM_LEVELS)
+    return Form(rest // 2), bool(rest % 2), level
 
 
 def build_scenes(
@@ -103,6 +132,9 @@ def build_scenes(
         points = np.where(ghost[..., None], diagnosis.reprojection_px, points)
         form[ghost] = Form.REPROJECTED
         loo, loo_residual = diagnosis.loo_reprojection_px, diagnosis.loo_residual_px
+    level = weight_levels(weight)
+    look = joint_look(form, discarded[:, None], level)
+    heights = _typical_heights(points)
     return tuple(
         ViewScene(
             camera=camera,
@@ -114,6 +146,9 @@ def build_scenes(
             discarded=discarded,
             loo_px=loo[:, camera],
             loo_residual_px=loo_residual[:, camera],
+            level=level[:, camera],
+            look=look[:, camera],
+            typical_height_px=heights[camera],
             boxes_px=observations.boxes_px[:, camera],
             bystanders_px=tuple(
                 other.points_px for other in observations.unmatched if other.camera == camera
@@ -121,3 +156,13 @@ def build_scenes(
         )
         for camera in range(num_cameras)
     )
+
+
+def _typical_heights(points_px: NDArray[np.float64]) -> list[float]:
+    """For each camera of (P, C, J, 2) the median over people of their larger extent."""
+    seen = np.isfinite(points_px)
+    low = np.min(points_px, axis=2, where=seen, initial=np.inf)
+    high = np.max(points_px, axis=2, where=seen, initial=-np.inf)
+    extent = (high - low).max(axis=-1)
+    columns = (column[np.isfinite(column)] for column in extent.T)
+    return [float(np.median(column)) if len(column) else 0.0 for column in columns]
