@@ -22,6 +22,7 @@ from core.formats import (
     rig_toml,
     sportcenter,
 )
+from core.formats.calibration_formats import CALIBRATION_FORMATS
 from core.formats.fields import parse_json, parse_toml, read_bytes, read_text
 from core.formats.units import MM_PER_UNIT, guess_unit, in_mm
 
@@ -32,20 +33,15 @@ if TYPE_CHECKING:
     from core.formats.fields import Node
     from core.geometry.camera import Rig
 
+__all__ = [
+    "CALIBRATION_FORMATS",
+    "Calibration",
+    "read_calibration",
+    "read_rig",
+    "sniff_calibration",
+]
+
 MAX_BYTES = 64 << 20
-CALIBRATION_FORMATS = {
-    "sportcenter": "SportCenter calibration.json (metres)",
-    "anipose": "Anipose, sleap-anipose, Lightning Pose TOML (unit told from the cameras' distance)",
-    "pose2sim": "Pose2Sim Calib.toml (metres)",
-    "qca": "Qualisys *.qca.txt, as Pose2Sim uses it (mm)",
-    "opencv": "OpenCV or JARVIS YAML, a folder with one file per camera (unit told likewise)",
-    "dannce": "DANNCE or Label3D *_dannce.mat (mm)",
-    "human36m": "Human3.6M camera-parameters.json (mm; needs a subject)",
-    "mpi_inf_3dhp": "MPI-INF-3DHP camera.calibration (mm)",
-    "panoptic": "CMU Panoptic calibration_*.json (cm)",
-    "campus_shelf": "Campus or Shelf calibration_*.json (mm)",
-    "trilabel": "rig.toml of a trilabel project (mm)",
-}
 _UNITS = {"sportcenter": "m", "pose2sim": "m", "panoptic": "cm", "anipose": "", "opencv": ""}
 _JSON: dict[str, Callable[[Node], Rig]] = {
     "sportcenter": sportcenter.rig_from_json,

@@ -24,7 +24,6 @@ from core.errors import DataError
 from core.files import write_text_atomically
 from core.formats.fields import make_camera, make_rig, read_json
 from core.formats.units import in_mm
-from core.people.tracks import GroundTracks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,6 +33,7 @@ if TYPE_CHECKING:
 
     from core.formats.fields import Node
     from core.geometry.camera import Camera, Rig
+    from core.people.tracks import GroundTracks
 
 NUM_JOINTS = 13
 TEST_SUBJECTS = (7, 12)
@@ -68,6 +68,9 @@ class Trajectories:
 
     def ground_tracks(self, source: Path | str = "trajectories") -> GroundTracks:
         """The places where the people stand, under their heads."""
+        # core.people brings scipy along, which no calibration or pose needs.
+        from core.people.tracks import GroundTracks
+
         return GroundTracks.from_rows(self.person, self.frame, self.head_mm, source=str(source))
 
 
