@@ -12,6 +12,7 @@ from core.skeleton import Skeleton, joint_mapping, load_skeleton, plain_name, sk
 
 SIZES = {
     "body25": 25,
+    "body25b": 25,
     "coco17": 17,
     "crowdpose14": 14,
     "h36m17": 17,
