@@ -243,8 +243,15 @@ class Rig:
 
         NaN as in `Camera.project`.
         """
-        points = np.asarray(points_mm, dtype=np.float64)[..., None, :, :]
+        return self.project_each(np.asarray(points_mm, dtype=np.float64)[..., None, :, :])
+
+    def project_each(self, points_mm: ArrayLike) -> NDArray[np.float64]:
+        """World points (..., C, J, 3) mm, each in its own camera only: raw pixels (..., C, J, 2).
+
+        NaN as in `Camera.project`.
+        """
         R, t = self._cam_from_world[:, :, :3], self._cam_from_world[:, :, 3]
+        points = np.asarray(points_mm, dtype=np.float64)
         return self.lens.project(points @ R.transpose(0, 2, 1) + t[:, None, :])
 
     def undistort(self, points_px: ArrayLike) -> NDArray[np.float64]:

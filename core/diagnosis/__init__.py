@@ -1,0 +1,45 @@
+"""What can be said about a triangulation: of a frame, a joint, a recording, and its calibration.
+
+Numbers and plain words, free of any window: the views draw them, the command line prints them.
+Only numpy here; the compiled kernel of `core.geometry` is loaded when something is computed.
+"""
+
+from core.diagnosis.check import (
+    CameraReport,
+    CheckReport,
+    GroupReport,
+    Suspect,
+    check_project,
+    check_recording,
+)
+from core.diagnosis.explain import JointExplanation, WhatIf, explain_joint
+from core.diagnosis.frame import FrameDiagnosis, diagnose_frame
+from core.diagnosis.lengths import EffectiveLengths, effective_lengths_mm
+from core.diagnosis.source import estimate_recording_scale_mm
+from core.diagnosis.summary import RecordingSummary, summarise
+from core.diagnosis.summary_file import load_or_summarise, load_summary, save_summary
+from core.diagnosis.uncertainty import JointUncertainty, joint_uncertainty
+
+__all__ = [
+    "CameraReport",
+    "CheckReport",
+    "EffectiveLengths",
+    "FrameDiagnosis",
+    "GroupReport",
+    "JointExplanation",
+    "JointUncertainty",
+    "RecordingSummary",
+    "Suspect",
+    "WhatIf",
+    "check_project",
+    "check_recording",
+    "diagnose_frame",
+    "effective_lengths_mm",
+    "estimate_recording_scale_mm",
+    "explain_joint",
+    "joint_uncertainty",
+    "load_or_summarise",
+    "load_summary",
+    "save_summary",
+    "summarise",
+]

@@ -1,0 +1,198 @@
+"""From figures to accusations: each names a camera, what is wrong with it, and why so.
+
+A false accusation costs a user a day of looking for nothing, so every rule is either a fact (two
+equal calibrations, unequal lengths) or has a wide margin (`core.diagnosis.strain`).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from itertools import combinations
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from core.diagnosis.strain import Strain, find_strained, strain_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    from core.geometry import Camera, Rig
+
+_SAME_DEGREES = 0.01
+_SAME_SHARE = 1e-4  # of the rig's extent: no two housings fit into one another
+_NEAREST_RIG_MM, _FARTHEST_RIG_MM = 10.0, 1e6
+
+Kind = Literal[
+    "contradicted",
+    "same_calibration",
+    "frame_count",
+    "picture_size",
+    "principal_point",
+    "units",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suspect:
+    """One thing that is wrong.
+
+    Attributes:
+        camera: the camera's name; empty where it is the rig as a whole.
+        kind: what sort of thing.
+        other: the camera it is compared with; empty for none.
+        sentence: what, why it is thought so, and what to look at.
+    """
+
+    camera: str
+    kind: Kind
+    other: str = ""
+    sentence: str
+
+
+def recording_suspects(
+    rig: Rig, frame_counts: Mapping[str, int], picture_sizes: Mapping[str, tuple[int, int]]
+) -> list[Suspect]:
+    """Lengths that differ, and pictures that the calibration is not of."""
+    found: list[Suspect] = []
+    if frame_counts:
+        usual = Counter(frame_counts.values()).most_common(1)[0][0]
+        for name, count in frame_counts.items():
+            if count != usual:
+                sentence = (
+                    f"{name} has {count} frames, the others {usual}: it may be cut, or start at "
+                    "another time."
+                )
+                found.append(Suspect(camera=name, kind="frame_count", sentence=sentence))
+    for camera in rig:
+        size = picture_sizes.get(camera.name)
+        if size is not None and camera.size_px is not None and tuple(size) != camera.size_px:
+            found.append(_wrong_size(camera.name, size, camera.size_px))
+    return found
+
+
+def _wrong_size(name: str, size: tuple[int, int], calibrated: tuple[int, int]) -> Suspect:
+    ratio = size[0] / calibrated[0]
+    if abs(ratio - size[1] / calibrated[1]) < 0.01 * ratio:
+        remedy = f"they were scaled by {ratio:.3g}, and the calibration was not."
+    elif size == calibrated[::-1]:
+        remedy = "they are turned by 90°, or width and height of the calibration are swapped."
+    else:
+        remedy = "they were cropped, or the calibration is another camera's."
+    sentence = (
+        f"{name}'s pictures are {size[0]} x {size[1]}, its calibration is for "
+        f"{calibrated[0]} x {calibrated[1]}: {remedy}"
+    )
+    return Suspect(camera=name, kind="picture_size", sentence=sentence)
+
+
+def calibration_suspects(rig: Rig, points_px: NDArray[np.float64]) -> list[Suspect]:
+    """What is wrong with the calibration, by itself and against observations.
+
+    Args:
+        rig: the calibration.
+        points_px: (N, C, J, 2) undistorted pixels; NaN = none.
+    """
+    found = [suspect for camera in rig for suspect in _wrong_principal_point(camera)]
+    found += _wrong_units(rig)
+    copies: dict[int, int] = {}
+    for a, b in combinations(range(len(rig)), 2):
+        if _same_pose(rig, a, b):
+            wrong, right = _who_is_wrong(rig, points_px, a, b)
+            copies[wrong] = right
+    strained = find_strained(points_px, rig.projections)
+    for camera, strain in strained.items():
+        if camera not in copies:
+            found.append(_contradicted(rig.names[camera], strain))
+    for wrong, right in copies.items():
+        found.append(_copied(rig, points_px, wrong, right, strained.get(wrong)))
+    return found
+
+
+def _contradicted(name: str, strain: Strain) -> Suspect:
+    if np.isfinite(strain.strain):
+        fact = (
+            f"its observations lie {strain.residual_px:.0f} px (median) from where the other "
+            f"cameras put them, {strain.strain:.0f} times as far as their agreement to "
+            f"{strain.noise_px:.1f} px allows"
+        )
+    else:
+        fact = (
+            "the other cameras, which agree with one another to "
+            f"{strain.noise_px:.1f} px, put most of what it sees behind it"
+        )
+    sentence = (
+        f"{name} is contradicted by the other cameras: {fact}. Its calibration is wrong (another "
+        "camera's, a transposed rotation, the principal point's sign), or its pictures are not "
+        "of the same moment."
+    )
+    return Suspect(camera=name, kind="contradicted", sentence=sentence)
+
+
+def _same_pose(rig: Rig, a: int, b: int) -> bool:
+    """Whether two cameras stand in one place and look one way, which only copies do."""
+    cosine = (np.trace(rig[a].R @ rig[b].R.T) - 1) / 2
+    degrees = np.degrees(np.arccos(np.clip(cosine, -1.0, 1.0)))
+    centers = np.stack([camera.center_mm for camera in rig])
+    extent = float(np.linalg.norm(np.ptp(centers, axis=0)))
+    apart = float(np.linalg.norm(centers[a] - centers[b]))
+    return bool(degrees < _SAME_DEGREES and apart <= _SAME_SHARE * max(extent, 1.0))
+
+
+def _who_is_wrong(rig: Rig, points_px: NDArray[np.float64], a: int, b: int) -> tuple[int, int]:
+    """Of two cameras with one pose the one that the rest contradicts more, then the other."""
+    rest = [c for c in range(len(rig)) if c not in (a, b)]
+    strain_a, strain_b = (
+        np.nan_to_num(strain_of(c, points_px, rig.projections, rest).strain, nan=0.0, posinf=1e9)
+        for c in (a, b)
+    )
+    return (a, b) if strain_a > strain_b else (b, a)
+
+
+def _copied(
+    rig: Rig, points_px: NDArray[np.float64], wrong: int, right: int, strain: Strain | None
+) -> Suspect:
+    name, original = rig.names[wrong], rig.names[right]
+    sentence = f"{name}'s calibration equals {original}'s: two cameras cannot be in one place. "
+    if strain is None:
+        rest = [c for c in range(len(rig)) if c not in (wrong, right)]
+        strain = strain_of(wrong, points_px, rig.projections, rest)
+    if np.isnan(strain.strain):
+        sentence += f"There are too few observations to tell which of {name} and {original} is "
+        sentence += "wrong. Calibrate both again."
+    else:
+        sentence += (
+            f"The other cameras contradict {name} (its observations lie "
+            f"{strain.residual_px:.0f} px from where they put them), so {name} is the copy. "
+            f"Calibrate {name} again."
+        )
+    return Suspect(camera=name, kind="same_calibration", other=original, sentence=sentence)
+
+
+def _wrong_principal_point(camera: Camera) -> list[Suspect]:
+    cx, cy = float(camera.K[0, 2]), float(camera.K[1, 2])
+    width, height = camera.size_px or (np.inf, np.inf)
+    if 0 <= cx < width and 0 <= cy < height:
+        return []
+    sentence = (
+        f"{camera.name}'s principal point ({cx:.0f}, {cy:.0f}) lies outside its picture: check "
+        "its sign, and whether K was transposed."
+    )
+    return [Suspect(camera=camera.name, kind="principal_point", sentence=sentence)]
+
+
+def _wrong_units(rig: Rig) -> list[Suspect]:
+    if len(rig) < 2:
+        return []
+    centers = np.stack([camera.center_mm for camera in rig])
+    extent = float(np.linalg.norm(np.ptp(centers, axis=0)))
+    if extent == 0 or _NEAREST_RIG_MM <= extent <= _FARTHEST_RIG_MM:
+        return []
+    sentence = (
+        f"The cameras stand within {extent:.3g} mm of one another: the calibration's lengths are "
+        "hardly in the unit that they were read in."
+    )
+    return [Suspect(camera="", kind="units", sentence=sentence)]
