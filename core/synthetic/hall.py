@@ -48,7 +48,7 @@ class Hall:
         walls: textures of -x, +x, -y, +y and the ceiling, `WALL_PER_M`.
         mirrors: the same, blurred, `MIRROR_PER_M`.
         light: (rows, columns) float32 brightness over the floor, one texel a metre / 4.
-        frames: basket frames, boards, rims, benches.
+        frames: basket frames, boards, rims, benches; those at +y come first.
         palette: (1, n, 3) atlas of the frames' colours.
     """
 
@@ -298,7 +298,8 @@ def _frames() -> Solids:
         plates.append((8.75, y + 1.1, 0.18, 0.12, 0.04, 0.18, 0))
     rows = np.array(plates)
     colours_of = np.array([[0, int(row[6]), 1, 1] for row in plates])
-    return joined([pipes, boxes(rows[:, :3], rows[:, 3:6], colours_of)])
+    every = joined([pipes, boxes(rows[:, :3], rows[:, 3:6], colours_of)])
+    return every.ordered(np.argsort(every.origin[0, :, 1] < 0, kind="stable"))
 
 
 @lru_cache(maxsize=2)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -44,6 +44,24 @@ class Solids:
 
     def __len__(self) -> int:
         return len(self.shape)
+
+    def at(self, instant: int) -> Solids:
+        """One instant, T = 1."""
+        one = slice(instant, instant + 1)
+        return replace(
+            self, linear=self.linear[one], origin=self.origin[one], ends=self.ends[one]
+        )
+
+    def ordered(self, order: Ints) -> Solids:
+        """The solids of these indices, in this order."""
+        return Solids(
+            linear=self.linear[:, order],
+            origin=self.origin[:, order],
+            ends=self.ends[:, order],
+            reach=self.reach[order],
+            shape=self.shape[order],
+            patches=self.patches[order],
+        )
 
     def seen_from(self, camera: Camera) -> tuple[Floats, Floats]:
         """(T, M, 3, 3) local_from_cam and (T, M, 3) the camera's centre in the local frames."""
