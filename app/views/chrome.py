@@ -12,8 +12,7 @@ from PySide6.QtGui import QColor, QFontMetricsF, QPainter, QPainterPath, QPen
 from app import theme
 from app.views import overlay
 from app.views.layout import Box
-from app.views.panel import Marks, joint_place, paint_image, paint_marks
-from app.views.scene import Form
+from app.views.panel import Marks, paint_image, paint_marks
 from app.views.transform import MAX_SCALE, ViewTransform, Zoom
 
 if TYPE_CHECKING:
@@ -218,14 +217,11 @@ def _paint_crosshair(painter: QPainter, x: float, y: float) -> None:
 
 
 def paint_hover(
-    painter: QPainter, panel: ViewPanel, row: int, joint: int, style: OverlayStyle
+    painter: QPainter, panel: ViewPanel, person: int, joint: int, style: OverlayStyle
 ) -> None:
     """The thin ring about the joint that the pointer is over, in whatever panel it is."""
-    scene = panel.scene
-    if scene is None or scene.form[row, joint] == Form.NONE:
+    place = panel.place_of(person, joint)
+    if place is None or panel.scene is None:
         return
-    middle = joint_place(scene, panel.transform, row, joint)
-    if middle is None:
-        return
-    radius = overlay.joint_radius(scene, panel.transform, style.display.point_size) + 3.0
-    overlay.paint_ring(painter, middle, radius, style, is_strong=False)
+    radius = overlay.joint_radius(panel.scene, panel.transform, style.display.point_size) + 3.0
+    overlay.paint_ring(painter, place, radius, style, is_strong=False)

@@ -9,21 +9,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from PySide6.QtCore import QRectF, QSize, Qt, QTimer, Signal
-from PySide6.QtGui import QColor, QPainter
+from PySide6.QtCore import QPoint, QRectF, QSize, Qt, QTimer, Signal
+from PySide6.QtGui import QPainter
 from PySide6.QtWidgets import QWidget
 
-from app.theme import THEMES
-from app.views import chrome
 from app.views.arrangement import Arrangement
-from app.views.card import Card, joint_card, paint_card
 from app.views.feed import ImageFeed
-from app.views.glyphs import GlyphCache
 from app.views.layout import GAP, Box
 from app.views.menu import make_menu
-from app.views.overlay import OverlayStyle
-from app.views.panel import Marks, ViewPanel, frame_person, make_panels
+from app.views.painting import GridPainting
+from app.views.panel import ViewPanel, frame_person, make_panels
 from app.views.pointer import Pointer
 from app.views.scene import ViewScene, build_scenes
 from app.views.tone import Tone
@@ -33,6 +28,7 @@ from core.errors import CommandRefusedError
 if TYPE_CHECKING:
     from PySide6.QtCore import QEvent
     from PySide6.QtGui import (
+        QCloseEvent,
         QContextMenuEvent,
         QMouseEvent,
         QPaintEvent,
@@ -42,20 +38,11 @@ if TYPE_CHECKING:
     )
 
     from app.session import Cursor, DisplaySettings, Session
-    from app.theme import Theme
     from app.views.feed import Picture
-    from app.views.hit_test import JointTarget
     from core.diagnosis import FrameDiagnosis
 
 # How long a view may go on showing the last frame before it says that it is loading.
 STALE_AFTER_MS = 100
-# Everyone but the selected person.
-_OTHERS_OPACITY = 0.6
-_NO_PROJECT = (
-    "No project is open",
-    "Open one with Ctrl+O, or drop a .trilabel folder here.\n"
-    "“trilabel demo” opens a basketball match.",
-)
 
 
 class ViewGrid(QWidget):
@@ -74,12 +61,10 @@ class ViewGrid(QWidget):
         self._panels: dict[int, ViewPanel] = {}
         self._arrangement = Arrangement()
         self._scenes: tuple[ViewScene, ...] = ()
-        self._bones = np.zeros((0, 2), dtype=np.int64)
-        self._style: OverlayStyle | None = None
         self._is_people_hidden = False
         self._is_loupe = False
-        self._card: Card | None = None
         self._pointer = Pointer(self)
+        self._painting = GridPainting(self, self._pointer)
         self._feed = ImageFeed(self)
         self._feed.set_tone(Tone.of(session.display))
         self._feed.picture_arrived.connect(self._on_picture_arrived)
@@ -117,14 +102,24 @@ class ViewGrid(QWidget):
         return self._arrangement.hidden
 
     @property
+    def visible_panels(self) -> list[ViewPanel]:
+        """The views shown, in their order."""
+        return [self._panels[camera] for camera in self._arrangement.visible]
+
+    @property
     def is_loupe_shown(self) -> bool:
         """Whether the loupe follows the pointer."""
         return self._is_loupe
 
     @property
-    def is_frame_shown(self) -> bool:
+    def are_people_hidden(self) -> bool:
+        """Whether the bare pictures are shown."""
+        return self._is_people_hidden
+
+    @property
+    def is_settled(self) -> bool:
         """Whether every visible view shows its picture of the session's frame, or why not."""
-        return not any(panel.is_loading or panel.is_held for panel in self._visible_panels())
+        return not any(panel.is_loading or panel.is_held for panel in self.visible_panels)
 
     def focus_camera(self, camera: int | None) -> None:
         """Show one camera large and the others as a filmstrip; None shows all alike.
@@ -145,6 +140,10 @@ class ViewGrid(QWidget):
         """
         camera = self._meant_camera() if camera is None else camera
         self.focus_camera(None if camera == self.focused_camera else camera)
+
+    def toggle_focus_under_pointer(self) -> None:
+        """`toggle_focus` of the camera under the pointer, as its key does."""
+        self.toggle_focus()
 
     def frame_person(self) -> None:
         """Zoom every view that can see the selected person to it.
@@ -230,18 +229,24 @@ class ViewGrid(QWidget):
 
     def panel_at(self, x: float, y: float) -> ViewPanel | None:
         """The view at a widget point."""
-        for panel in self._visible_panels():
+        for panel in self.visible_panels:
             if panel.cell.whole.contains(x, y):
                 return panel
+        return None
+
+    def position_of_selected_joint(self) -> QPoint | None:
+        """Where the selected joint is drawn, in the largest view that shows it; None if in none."""
+        cursor = self.session.cursor
+        panels = sorted(self.visible_panels, key=lambda panel: -panel.cell.picture.width)
+        for panel in panels:
+            place = panel.place_of(cursor.person, cursor.joint)
+            if place is not None:
+                return place.toPoint()
         return None
 
     def panel_of(self, camera: int) -> ViewPanel:
         """A camera's view."""
         return self._panels[camera]
-
-    def close_feed(self) -> None:
-        """Stop reading pictures; call it before the widget goes away."""
-        self._feed.close()
 
     def sizeHint(self) -> QSize:
         """Two thirds of a small screen."""
@@ -253,12 +258,10 @@ class ViewGrid(QWidget):
         project = self.session.project
         self._patience.stop()
         self._scenes = ()
-        self._style = None
         self._panels = {}
         recording = None if project is None else project.recording()
         self._feed.set_recording(recording)
         if project is not None:
-            self._bones = np.array(project.skeleton.bones, dtype=np.int64).reshape(-1, 2)
             self._panels = make_panels(project.rig, recording)
         self._arrangement = Arrangement([panel.name for panel in self._panels.values()])
         self._lay_out()
@@ -296,7 +299,7 @@ class ViewGrid(QWidget):
         self._update_panel(panel)
         if panel is self._pointer.panel:
             self._pointer.update_hover()
-        if self.is_frame_shown:
+        if self.is_settled:
             self._patience.stop()
             self.frame_shown.emit(picture.frame)
 
@@ -308,7 +311,6 @@ class ViewGrid(QWidget):
         self.update()
 
     def _on_display_changed(self, display: DisplaySettings) -> None:
-        self._style = None
         if self._feed.set_tone(Tone.of(display)):
             self._ask_for_pictures()
         self.update()
@@ -317,9 +319,6 @@ class ViewGrid(QWidget):
         self.update()
 
     # Layout and pictures.
-
-    def _visible_panels(self) -> list[ViewPanel]:
-        return [self._panels[camera] for camera in self._arrangement.visible]
 
     def _meant_camera(self) -> int:
         under = self._pointer.panel
@@ -340,7 +339,7 @@ class ViewGrid(QWidget):
         ratio = self.devicePixelRatioF()
         under = self._pointer.panel if self._is_loupe else None
         wanted: dict[int, tuple[int, int]] = {}
-        for panel in self._visible_panels():
+        for panel in self.visible_panels:
             scale = panel.transform.scale * ratio
             width, height = panel.size_px
             size = (round(width * scale), round(height * scale))
@@ -356,26 +355,7 @@ class ViewGrid(QWidget):
             .adjusted(-2, -2, 2, 2)
         )
 
-    def _overlay_style(self) -> OverlayStyle:
-        ratio = self.devicePixelRatioF()
-        if self._style is None or self._style.glyphs.pixel_ratio != ratio:
-            self._style = OverlayStyle(
-                display=self.session.display,
-                theme=self._theme(),
-                bones=self._bones,
-                glyphs=GlyphCache(ratio),
-            )
-        return self._style
-
-    def _theme(self) -> Theme:
-        return THEMES["light" if self.session.display.theme == "light" else "dark"]
-
-    def _marks_of(self, panel: ViewPanel) -> Marks:
-        cursor = self.session.cursor
-        row = None if panel.scene is None else panel.scene.row_of(cursor.person)
-        return Marks(row=row, joint=cursor.joint, is_residuals=self.session.display.residuals)
-
-    # Painting.
+    # What Qt says.
 
     def paintEvent(self, event: QPaintEvent) -> None:
         """Paint the views that are dirty, from their layers."""
@@ -383,92 +363,14 @@ class ViewGrid(QWidget):
         # PySide crashes on an exception that leaves an override without having met a Python
         # handler, and Qt on a painter that is left active: hence the finally.
         try:
-            self._paint(painter, event)
+            self._painting.paint(painter, event)
         finally:
             painter.end()
 
-    def _paint(self, painter: QPainter, event: QPaintEvent) -> None:
-        style = self._overlay_style()
-        painter.fillRect(event.rect(), QColor(style.theme.window))
-        if not self._panels:
-            box = Box(0, 0, self.width(), self.height())
-            chrome.paint_words(painter, box, *_NO_PROJECT, style.theme)
-        for panel in self._visible_panels():
-            whole = panel.cell.whole
-            area = QRectF(whole.x, whole.y, whole.width, whole.height).toAlignedRect()
-            if event.region().intersects(area):
-                self._paint_panel(painter, panel, style)
-        self._paint_pointer(painter, style)
-
-    def _paint_panel(self, painter: QPainter, panel: ViewPanel, style: OverlayStyle) -> None:
-        look, box, marks = style.theme, panel.cell.picture, self._marks_of(panel)
-        is_current = panel.camera == self.session.cursor.camera
-        is_known = self.session.diagnosis is not None
-        info = chrome.title_info(panel, marks, is_current=is_current, is_known=is_known)
-        chrome.paint_title(painter, panel.cell.title, info, look)
-        painter.save()
-        painter.setClipRect(QRectF(box.x, box.y, box.width, box.height))
-        ratio = self.devicePixelRatioF()
-        painter.drawPixmap(round(box.x), round(box.y), panel.picture_layer(ratio, look))
-        chrome.paint_blank(painter, panel, look)
-        if not self._is_people_hidden:
-            people = panel.people_layer(style)
-            if people is not None:
-                painter.setOpacity(1.0 if marks.row is None else _OTHERS_OPACITY)
-                painter.drawPixmap(round(box.x), round(box.y), people)
-                painter.setOpacity(1.0)
-            emphasised = panel.marks_layer(style, marks)
-            if emphasised is not None:
-                painter.drawPixmap(round(box.x), round(box.y), emphasised)
-            self._paint_hovered(painter, panel, style)
-        painter.restore()
-        if is_current:
-            chrome.paint_frame(painter, box, look)
-
-    def _paint_hovered(self, painter: QPainter, panel: ViewPanel, style: OverlayStyle) -> None:
-        target = self.session.hover_target
-        row = None if target is None or panel.scene is None else panel.scene.row_of(target.person)
-        if target is not None and row is not None:
-            chrome.paint_hover(painter, panel, row, target.joint, style)
-
-    def _paint_pointer(self, painter: QPainter, style: OverlayStyle) -> None:
-        place, panel = self._pointer.place, self._pointer.panel
-        drop = self._pointer.drop_panel
-        if drop is not None:
-            chrome.paint_drop(painter, drop.cell.whole, style.theme)
-        if place is None or panel is None:
-            return
-        if self._is_loupe:
-            chrome.paint_loupe(
-                painter,
-                panel,
-                place.x(),
-                place.y(),
-                style,
-                self._marks_of(panel),
-                is_people_shown=not self._is_people_hidden,
-            )
-        elif not self._is_people_hidden and not self._pointer.is_panning:
-            self._paint_card(painter, style)
-
-    def _paint_card(self, painter: QPainter, style: OverlayStyle) -> None:
-        target, anchor = self._pointer.target, self._pointer.anchor
-        if target is None or anchor is None:
-            return
-        if not self._panels[target.camera].is_held:
-            self._card = self._make_card(target)
-        if self._card is not None:
-            area = Box(0, 0, self.width(), self.height())
-            paint_card(painter, self._card, anchor.x(), anchor.y(), area, style.theme)
-
-    def _make_card(self, target: JointTarget) -> Card | None:
-        project, observations = self.session.project, self.session.observations
-        if project is None or observations is None or target.person not in observations.persons:
-            return None
-        name = project.skeleton.joints[target.joint]
-        return joint_card(target, name, observations, self.session.diagnosis)
-
-    # What Qt says.
+    def closeEvent(self, event: QCloseEvent) -> None:
+        """Stop reading pictures."""
+        self._feed.close()
+        super().closeEvent(event)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Lay the views out anew."""

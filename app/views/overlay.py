@@ -148,8 +148,8 @@ def _culled(points: NDArray[np.float64], transform: ViewTransform) -> NDArray[np
     box = transform.box
     low = np.array([box.x - box.width, box.y - box.height])
     high = np.array([box.right + box.width, box.bottom + box.height])
-    inside = ((points >= low) & (points <= high)).all(axis=-1)
-    return np.where(inside[..., None], points, np.nan)
+    inside = np.all((points >= low) & (points <= high), axis=-1, keepdims=True)
+    return np.where(inside, points, np.nan)
 
 
 def _lines(start: NDArray[np.float64], end: NDArray[np.float64]) -> list[QLineF]:

@@ -97,6 +97,16 @@ class ViewPanel:
         states["unreadable"] = "unreadable picture"
         return states.get(self.picture.state, "") if self.picture is not None else ""
 
+    def place_of(self, person: int | None, joint: int | None) -> QPointF | None:
+        """Where a joint is drawn in the widget; None where it is not in this view's picture."""
+        row = None if self.scene is None else self.scene.row_of(person)
+        if self.scene is None or row is None or joint is None:
+            return None
+        place = joint_place(self.scene, self.transform, row, joint)
+        if place is None or not self.cell.picture.contains(place.x(), place.y()):
+            return None
+        return place
+
     def picture_layer(self, ratio: float, theme: Theme) -> QPixmap:
         """The picture as large as it is shown, or a blank."""
         transform = self.transform
