@@ -108,7 +108,9 @@ class GroundTracks:
 
     def rows(self, first: int, stop: int) -> slice:
         """The rows of the frames first…stop-1."""
-        low, high = np.searchsorted(self.row_frames, (first, stop))
+        # Of the same type, or numpy converts all rows first.
+        limits = np.array((first, stop), dtype=self.row_frames.dtype)
+        low, high = np.searchsorted(self.row_frames, limits)
         return slice(int(low), int(high))
 
     def at(self, frame: int) -> tuple[NDArray[np.int32], NDArray[np.float64]]:

@@ -37,6 +37,7 @@ from core.project.spec import (
     ProjectSpec,
     Subject,
     read_spec,
+    refuse_existing,
     with_roots,
     write_spec,
 )
@@ -192,6 +193,16 @@ class Project:
         return self._spec.world_volume
 
     @property
+    def is_court(self) -> bool:
+        """Whether the world's origin is the centre of a basketball court, z up."""
+        return self._spec.court == "basketball"
+
+    @property
+    def has_pictures(self) -> bool:
+        """Whether any camera has pictures."""
+        return bool(self._spec.sources)
+
+    @property
     def read_only(self) -> bool:
         """Whether edits are refused."""
         return self._opened.lock is None
@@ -256,12 +267,12 @@ class Project:
 
     def observations(self, frame: int) -> FrameObservations:
         """Everything seen at one frame: hand labels over imported detections, boxes, bystanders."""
-        block = self.observations_block(frame, frame + 1)
+        found = None if self._detections is None else self._detections.rows(frame, frame + 1)
+        block = self._assemble(frame, frame + 1, [] if found is None else [found])
         ground = np.full((len(block.persons), 3), np.nan)
         if self.tracks is not None:
             persons, places = self.tracks.at(frame)
             ground[np.searchsorted(block.persons, persons)] = places
-        rows = None if self._detections is None else self._detections.rows(frame, frame + 1)
         return FrameObservations(
             frame=frame,
             persons=block.persons,
@@ -270,7 +281,7 @@ class Project:
             source=block.source[0],
             boxes_px=self.boxes_px(ground),
             ground_mm=ground,
-            unmatched=() if rows is None else unmatched_detections(rows),
+            unmatched=() if found is None else unmatched_detections(found),
         )
 
     def boxes_px(self, ground_mm: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -285,6 +296,12 @@ class Project:
         """
         stop = min(stop, self.num_frames)
         assert 0 <= start < stop, f"frames {start} to {stop} of {self.num_frames}"
+        found = [] if self._detections is None else [*self._detections.blocks(start, stop)]
+        return self._assemble(start, stop, found)
+
+    def _assemble(
+        self, start: int, stop: int, found: list[IdentifiedDetections]
+    ) -> ObservationsBlock:
         tracked = (_NOBODY, _NOBODY)
         if self.tracks is not None:
             rows = self.tracks.rows(start, stop)
@@ -293,7 +310,7 @@ class Project:
             start,
             stop,
             (len(self.rig), self.skeleton.num_joints),
-            detections=[] if self._detections is None else [*self._detections.blocks(start, stop)],
+            detections=found,
             labels=self._labels.labels_between(start, stop),
             tracked=tracked,
         )
@@ -483,14 +500,3 @@ class Project:
                 found=f"{frames.min() + first} to {frames.max() + first}",
                 remedy="Check that they belong to this recording, and how its frames are counted.",
             )
-
-
-def refuse_existing(path: Path) -> None:
-    """Refuse to make a project where there is something already."""
-    if path.exists() and (not path.is_dir() or any(path.iterdir())):
-        raise DataError(
-            path,
-            expected="no file or folder of that name",
-            found="one that is there already",
-            remedy="Choose another name, or remove the old one.",
-        )

@@ -87,6 +87,8 @@ class ProjectSpec:
         subjects: persons with a name or a split.
         settings: how frames are triangulated.
         world_volume: what the recording is about; None where unknown.
+        court: ``basketball`` where the world's origin is the centre of such a court, z up; drawn
+            as the ground.
         person_height_mm: of the cylinders about ground tracks.
         person_radius_mm: of the same.
         detections: the 2D detections in force; None where there are none.
@@ -104,6 +106,7 @@ class ProjectSpec:
     subjects: tuple[Subject, ...] = ()
     settings: TriangulationSettings = field(default_factory=TriangulationSettings)
     world_volume: WorldBox | None = None
+    court: str | None = None
     person_height_mm: float = 1800.0
     person_radius_mm: float = 500.0
     detections: DetectionsEntry | None = None
@@ -156,9 +159,21 @@ def read_spec(folder: Path) -> ProjectSpec:
     return _from_toml(folder.resolve(), root, read_rig_toml(folder / RIG_FILE))
 
 
+def refuse_existing(path: Path) -> None:
+    """Refuse to make a project where there is something already."""
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise DataError(
+            path,
+            expected="no file or folder of that name",
+            found="one that is there already",
+            remedy="Choose another name, or remove the old one.",
+        )
+
+
 def _to_toml(folder: Path, spec: ProjectSpec) -> dict[str, Any]:
     optional = {
         "fps": spec.fps,
+        "court": spec.court,
         "world_volume": None if spec.world_volume is None else _volume_to_toml(spec.world_volume),
         "detections": None if spec.detections is None else asdict(spec.detections),
     }
@@ -188,6 +203,7 @@ def _from_toml(folder: Path, root: Node, rig: Rig) -> ProjectSpec:
     roots = tuple(_absolute(folder, node.text()) for node in root["roots"].elements())
     approved = (folder, *roots)
     fps, volume, detections = root.get("fps"), root.get("world_volume"), root.get("detections")
+    court = root.get("court")
     return ProjectSpec(
         name=root["name"].text(),
         rig=rig,
@@ -204,6 +220,7 @@ def _from_toml(folder: Path, root: Node, rig: Rig) -> ProjectSpec:
         subjects=tuple(_subject(node) for node in root["subjects"].elements()),
         settings=_settings(root["settings"]),
         world_volume=None if volume is None else _volume(volume),
+        court=None if court is None else _one_of(court, ("basketball",)),
         person_height_mm=root["person"]["height_mm"].number(),
         person_radius_mm=root["person"]["radius_mm"].number(),
         detections=None if detections is None else _detections(detections),

@@ -20,7 +20,8 @@ from core.formats.coco import OCCLUDED_CONFIDENCE
 from core.geometry import WorldBox, estimate_scale_mm, robust_triangulate
 from core.people import IdentifiedDetections, assign_identities
 from core.project.journal import BulkLabels
-from core.project.project import Project, refuse_existing
+from core.project.project import Project
+from core.project.spec import refuse_existing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Sequence

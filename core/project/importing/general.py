@@ -27,8 +27,7 @@ from core.project.importing.sources import (
     skeleton_of,
     split_format,
 )
-from core.project.project import refuse_existing
-from core.project.spec import ProjectSpec
+from core.project.spec import ProjectSpec, refuse_existing
 from core.skeleton import load_skeleton, skeleton_names
 
 if TYPE_CHECKING:

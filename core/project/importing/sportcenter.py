@@ -18,8 +18,7 @@ from core.project.importing.building import (
 )
 from core.project.importing.pictures import Pictures, open_pictures, with_sizes
 from core.project.importing.sources import find_detections, in_every_camera, read_all
-from core.project.project import refuse_existing
-from core.project.spec import ProjectSpec, Subject
+from core.project.spec import ProjectSpec, Subject, refuse_existing
 from core.recording import FolderSpec, Recording, VideoSpec
 from core.skeleton import load_skeleton
 
@@ -92,6 +91,7 @@ def import_sportcenter(
         fps=pictures.fps,
         sources=pictures.sources,
         subjects=_subjects(dataset, tracks),
+        court="basketball",
     )
     contents = Contents(
         tracks=tracks,
