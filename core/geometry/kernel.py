@@ -9,28 +9,26 @@ them on a machine's first start (seconds), so it belongs on a background thread.
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
 
-from core.geometry.kernel_consensus import (
-    HUBER,
-    find_consensus,
-    huber_weights,
-    least_quantile,
-)
+from core.geometry.kernel_consensus import find_consensus, huber_weights, least_quantile
 from core.geometry.kernel_lanes import (
+    CANDIDATE_SLOTS,
     FAST,
+    FORM_SLOTS,
     LANES,
-    PARALLEL_WEIGHTED,
     ROW_SLOTS,
-    SEEN,
-    VIEW_SLOTS,
+    USABLE,
+    make_forms,
+    make_rows,
     solve_pairs,
     solve_total,
     sum_forms,
 )
-from core.geometry.kernel_load import find_origin, gauge, load_cameras, load_pixels
+from core.geometry.kernel_load import gauge, load_cameras, load_pixels
 from core.geometry.kernel_median import (
     FAR,
     STATE_SLOTS,
@@ -41,20 +39,146 @@ from core.geometry.kernel_median import (
     log_view_weights,
     square_distances,
 )
+from core.geometry.method import (
+    CONSENSUS_SCALES,
+    HUBER,
+    PARALLEL_WEIGHTED,
+    STRONGEST,
+    SUPPORT_WEIGHT,
+)
 
 EQUAL, PAIRWISE, CONSENSUS, GIVEN = 0, 1, 2, 3
 RULE_NONE, RULE_WSS, RULE_SUPPORT = 0, 1, 2
-SUPPORT_WEIGHT = 0.05
-# c of the Geman-McClure cost, in noise scales.
-CONSENSUS_SCALES = 3.5
-# Row factors reach from e^-300 to e^9 of the second strongest view's: more would cost the
-# strongest view's partner its digits, and changes the answer by less than 1e-5 mm.
-STRONGEST = 9.0
+
+
+class Tables(NamedTuple):
+    """`networks.ViewTables`, as the kernel takes it."""
+
+    pairs: np.ndarray
+    others: np.ndarray
+    starters: np.ndarray
+    start_network: np.ndarray
+    view_network: np.ndarray
+    all_views_network: np.ndarray
+
+
+class Rules(NamedTuple):
+    """The options of a call; lengths in metres."""
+
+    weighting: int
+    discard: int
+    sigma_m: float
+    threshold_m: float
+    scale_m: float
+    min_views: int
+    row_exponent: float
+
+
+class Answer(NamedTuple):
+    """What `robust` fills: millimetres, shaped as `RobustTriangulation` with one leading axis B.
+
+    `omega` (B, C, J) are the squared row factors of the final solve, up to a factor per joint.
+    """
+
+    points_mm: np.ndarray
+    weights: np.ndarray
+    wss_mm: np.ndarray
+    kept: np.ndarray
+    omega: np.ndarray
+    centers_mm: np.ndarray
+    candidates_mm: np.ndarray
+
+
+class Block(NamedTuple):
+    """A block of joints in lanes, and the cameras of its batch."""
+
+    cameras: np.ndarray
+    centers: np.ndarray
+    focal: np.ndarray
+    pixels: np.ndarray
+    lane_cameras: np.ndarray
+    lane_focal: np.ndarray
+    rows: np.ndarray
+    forms: np.ndarray
+
+
+class Work(NamedTuple):
+    """Scratch of one block's robust triangulation."""
+
+    candidates: np.ndarray
+    state: np.ndarray
+    sums: np.ndarray
+    start_ladder: np.ndarray
+    squares: np.ndarray
+    ladder: np.ndarray
+    wss_m: np.ndarray
+    log_weights: np.ndarray
+    weights: np.ndarray
+    omega: np.ndarray
+    kept: np.ndarray
+    total: np.ndarray
+    points: np.ndarray
+    crosses: np.ndarray
+
+
+@njit(**FAST)
+def _new_block(projections: np.ndarray) -> Block:
+    group, num_views = projections.shape[:2]
+    cameras, centers = np.empty((group, num_views, 12)), np.empty((group, 3))
+    focal = np.empty((group, num_views))
+    gauge(projections, cameras, centers, focal)
+    lanes = num_views * LANES
+    return Block(
+        cameras,
+        centers,
+        focal,
+        np.empty(3 * lanes),
+        np.empty(12 * lanes),
+        np.empty(lanes),
+        np.empty(ROW_SLOTS * lanes),
+        np.empty(FORM_SLOTS * lanes),
+    )
+
+
+@njit(**FAST)
+def _new_work(num_views: int, tables: Tables) -> Work:
+    lanes = num_views * LANES
+    num_pairs = len(tables.pairs)
+    # Padded to a multiple of four pairs with candidates that are not usable.
+    padded = (num_pairs + 3) // 4 * 4
+    return Work(
+        np.zeros(padded * CANDIDATE_SLOTS * LANES),
+        np.empty(STATE_SLOTS * LANES),
+        np.empty(SUM_SLOTS * LANES),
+        np.empty((len(tables.starters) + 1) * 3 * LANES),
+        np.empty(num_pairs * LANES),
+        np.empty(num_views * lanes),
+        np.empty(LANES),
+        np.empty(lanes),
+        np.empty(lanes),
+        np.empty(lanes),
+        np.empty(LANES, dtype=np.bool_),
+        np.empty(FORM_SLOTS * LANES),
+        np.empty(3 * LANES),
+        np.empty(LANES),
+    )
+
+
+@njit(**FAST)
+def _load(points_px: np.ndarray, observed: np.ndarray, first: int, num: int, block: Block) -> None:
+    load_pixels(points_px, observed, first, num, block.pixels)
+    if first == 0 or block.cameras.shape[0] > 1:
+        num_joints = observed.shape[2]
+        load_cameras(
+            block.cameras, block.focal, first, num, num_joints, block.lane_cameras, block.lane_focal
+        )
+    make_rows(block.pixels, block.lane_cameras, block.rows)
+    make_forms(block.rows, block.pixels, block.forms)
 
 
 @njit(**FAST)
 def row_factors_squared(log_weights: np.ndarray, row_exponent: float, omega: np.ndarray) -> None:
-    """ω = w^(2 · row_exponent), up to the factor that makes the second strongest view's 1."""
+    """ω = w^(2 · row_exponent), up to the factor that makes the strongest view's 1."""
     num_views = len(log_weights) // LANES
     first, second = np.full(LANES, -FAR), np.full(LANES, -FAR)
     for c in range(num_views):
@@ -68,42 +192,29 @@ def row_factors_squared(log_weights: np.ndarray, row_exponent: float, omega: np.
         source = log_weights[c * LANES : (c + 1) * LANES]
         out = omega[c * LANES : (c + 1) * LANES]
         for k in range(LANES):
-            # where fewer than two views have a weight, the strongest alone says nothing
-            x = (source[k] - second[k]) * row_exponent if second[k] > -FAR else 0.0
-            x = x if x < STRONGEST else STRONGEST
-            w = exp_nonpositive(2.0 * (x - STRONGEST))
+            # The strongest counts as at most e^STRONGEST of the second.
+            top = (first[k] - second[k]) * row_exponent
+            top = top if top < STRONGEST else STRONGEST
+            x = (source[k] - second[k]) * row_exponent
+            x = x if x < top else top
+            w = exp_nonpositive(2.0 * (x - top))
             out[k] = w if source[k] > -FAR else 0.0
 
 
 @njit(**FAST)
-def _count_in_front(rows: np.ndarray, views: np.ndarray, offset: np.ndarray, k: int) -> int:
-    front = 0
-    for c in range(len(rows) // (ROW_SLOTS * LANES)):
-        row = rows[c * ROW_SLOTS * LANES : (c + 1) * ROW_SLOTS * LANES]
-        depth = row[11 * LANES + k]
-        for axis in range(3):
-            depth += row[(8 + axis) * LANES + k] * offset[axis * LANES + k]
-        if depth > 0.0 and views[(c * VIEW_SLOTS + SEEN) * LANES + k] > 0.0:
-            front += 1
-    return front
-
-
-@njit(**FAST)
-def _view_weights(
+def _agree_weights(
     weighting: int,
     given: np.ndarray,
     first: int,
     num: int,
-    views: np.ndarray,
+    pixels: np.ndarray,
     log_weights: np.ndarray,
     weights: np.ndarray,
 ) -> None:
     """Bring weights and their logarithms to agree: pairwise from logs, the others to logs."""
-    num_views = len(weights) // LANES
     num_joints = given.shape[2]
-    for c in range(num_views):
-        start = (c * VIEW_SLOTS + SEEN) * LANES
-        seen = views[start : start + LANES]
+    for c in range(len(weights) // LANES):
+        seen = pixels[(c * 3 + 2) * LANES : (c * 3 + 3) * LANES]
         out = weights[c * LANES : (c + 1) * LANES]
         log = log_weights[c * LANES : (c + 1) * LANES]
         if weighting == PAIRWISE:
@@ -121,91 +232,124 @@ def _view_weights(
 
 
 @njit(**FAST)
-def _kept(
-    rule: int,
-    weights: np.ndarray,
-    wss_m: float,
-    threshold_m: float,
-    min_views: int,
-    k: int,
-) -> bool:
-    if rule == RULE_WSS:
-        return not wss_m > threshold_m
+def _is_kept(rules: Rules, weights: np.ndarray, wss_m: float, k: int) -> bool:
+    if rules.discard == RULE_WSS:
+        return not wss_m > rules.threshold_m
     support = 0
     for c in range(len(weights) // LANES):
         if weights[c * LANES + k] > SUPPORT_WEIGHT:
             support += 1
-    return rule == RULE_NONE or support >= min_views
+    return rules.discard == RULE_NONE or support >= rules.min_views
 
 
 @njit(**FAST)
-def _fall_back(
-    weighting: int,
-    kept: np.ndarray,
-    rows: np.ndarray,
-    views: np.ndarray,
-    inverse_focal: np.ndarray,
-    origin: np.ndarray,
-    scale_m: float,
-    omega: np.ndarray,
-) -> None:
+def _fall_back(rules: Rules, block: Block, kept: np.ndarray, omega: np.ndarray) -> None:
     """Discarded joints: Huber's estimate under consensus, otherwise equal weights."""
     if kept.all():
         return
     other = np.empty(len(omega))
-    if weighting == CONSENSUS:
-        huber_weights(rows, views, inverse_focal, origin, HUBER * scale_m, other)
+    if rules.weighting == CONSENSUS:
+        limit_m = HUBER * rules.scale_m
+        huber_weights(block.rows, block.forms, block.pixels, block.lane_focal, limit_m, other)
     else:
         for c in range(len(omega) // LANES):
-            start = (c * VIEW_SLOTS + SEEN) * LANES
-            other[c * LANES : (c + 1) * LANES] = views[start : start + LANES]
+            start = (c * 3 + 2) * LANES
+            other[c * LANES : (c + 1) * LANES] = block.pixels[start : start + LANES]
     for i in range(len(omega)):
         omega[i] = omega[i] if kept[i % LANES] else other[i]
 
 
 @njit(**FAST)
-def _store(
-    b: int,
-    j: int,
-    k: int,
-    center: np.ndarray,
-    origin: np.ndarray,
-    middle: np.ndarray,
-    offset: np.ndarray,
-    candidates: np.ndarray,
-    points_mm: np.ndarray,
-    centers_mm: np.ndarray,
-    candidates_mm: np.ndarray,
+def _triangulate_block(
+    block: Block,
+    tables: Tables,
+    rules: Rules,
+    given: np.ndarray,
+    first: int,
+    num: int,
+    work: Work,
 ) -> None:
-    """Lane k's lengths, back in the world's millimetres."""
-    x = 1000.0 * origin[k] + center[0]
-    y = 1000.0 * origin[LANES + k] + center[1]
-    z = 1000.0 * origin[2 * LANES + k] + center[2]
-    points_mm[b, j, 0] = x + 1000.0 * offset[k]
-    points_mm[b, j, 1] = y + 1000.0 * offset[LANES + k]
-    points_mm[b, j, 2] = z + 1000.0 * offset[2 * LANES + k]
-    centers_mm[b, j, 0] = x + 1000.0 * middle[k]
-    centers_mm[b, j, 1] = y + 1000.0 * middle[LANES + k]
-    centers_mm[b, j, 2] = z + 1000.0 * middle[2 * LANES + k]
-    for p in range(candidates_mm.shape[1]):
-        candidate = candidates[p * 4 * LANES : (p + 1) * 4 * LANES]
-        gap = 0.0 if candidate[3 * LANES + k] > 0.0 else math.nan
-        candidates_mm[b, p, j, 0] = x + 1000.0 * candidate[k] + gap
-        candidates_mm[b, p, j, 1] = y + 1000.0 * candidate[LANES + k] + gap
-        candidates_mm[b, p, j, 2] = z + 1000.0 * candidate[2 * LANES + k] + gap
+    num_pairs = len(tables.pairs)
+    middle = work.state[TRIAL * LANES : (TRIAL + 3) * LANES]
+    solve_pairs(block.forms, tables.pairs, work.candidates)
+    find_median(
+        work.candidates,
+        tables.starters,
+        tables.start_network,
+        work.start_ladder,
+        work.state,
+        work.sums,
+    )
+    square_distances(work.candidates, middle, work.squares, work.wss_m)
+    if rules.weighting == PAIRWISE:
+        log_view_weights(
+            work.squares,
+            tables.others,
+            tables.view_network,
+            rules.sigma_m,
+            work.ladder,
+            work.log_weights,
+        )
+    if rules.weighting == CONSENSUS:
+        find_consensus(
+            work.candidates[: num_pairs * CANDIDATE_SLOTS * LANES],
+            block.rows,
+            block.forms,
+            block.pixels,
+            block.lane_focal,
+            CONSENSUS_SCALES * rules.scale_m,
+            work.weights,
+        )
+    _agree_weights(rules.weighting, given, first, num, block.pixels, work.log_weights, work.weights)
+    row_factors_squared(work.log_weights, rules.row_exponent, work.omega)
+    for k in range(LANES):
+        work.kept[k] = _is_kept(rules, work.weights, work.wss_m[k], k)
+    _fall_back(rules, block, work.kept, work.omega)
+    sum_forms(block.forms, work.omega, work.total)
+    solve_total(work.total, PARALLEL_WEIGHTED, work.points, work.crosses)
 
 
 @njit(**FAST)
-def _count_in_front(rows: np.ndarray, views: np.ndarray, offset: np.ndarray, k: int) -> int:
-    front = 0
-    for c in range(len(rows) // (ROW_SLOTS * LANES)):
-        row = rows[c * ROW_SLOTS * LANES : (c + 1) * ROW_SLOTS * LANES]
-        depth = row[11 * LANES + k]
-        for axis in range(3):
-            depth += row[(8 + axis) * LANES + k] * offset[axis * LANES + k]
-        if depth > 0.0 and views[(c * VIEW_SLOTS + SEEN) * LANES + k] > 0.0:
-            front += 1
-    return front
+def _count_seen(block: Block, points: np.ndarray, k: int) -> tuple[int, int]:
+    """In how many views lane k's joint was observed, and how many of them have it in front."""
+    seen, front = 0, 0
+    for c in range(len(block.lane_focal) // LANES):
+        if block.pixels[(c * 3 + 2) * LANES + k] > 0.0:
+            row = block.rows[c * ROW_SLOTS * LANES : (c + 1) * ROW_SLOTS * LANES]
+            depth = row[11 * LANES + k]
+            for axis in range(3):
+                depth += row[(8 + axis) * LANES + k] * points[axis * LANES + k]
+            seen += 1
+            front += 1 if depth > 0.0 else 0
+    return seen, front
+
+
+@njit(**FAST)
+def _store(block: Block, rules: Rules, work: Work, b: int, j: int, k: int, answer: Answer) -> None:
+    """Lane k's joint, back in the world's millimetres."""
+    for c in range(answer.weights.shape[1]):
+        answer.weights[b, c, j] = work.weights[c * LANES + k]
+        answer.omega[b, c, j] = work.omega[c * LANES + k]
+    seen, front = _count_seen(block, work.points, k)
+    has_center = work.wss_m[k] >= 0.0
+    good = has_center and work.crosses[k] > 0.0 and front >= 2
+    answer.wss_mm[b, j] = 1e3 * work.wss_m[k]
+    answer.kept[b, j] = work.kept[k] and good and seen >= rules.min_views
+    center = block.centers[b if block.centers.shape[0] > 1 else 0]
+    for axis in range(3):
+        point = 1e3 * work.points[axis * LANES + k] + center[axis]
+        middle = 1e3 * work.state[(TRIAL + axis) * LANES + k] + center[axis]
+        answer.points_mm[b, j, axis] = point if good else math.nan
+        answer.centers_mm[b, j, axis] = middle if has_center else math.nan
+    x, y, z = center
+    for p in range(answer.candidates_mm.shape[1]):
+        start = p * CANDIDATE_SLOTS * LANES
+        candidate = work.candidates[start : start + CANDIDATE_SLOTS * LANES]
+        out = answer.candidates_mm[b, p, j]
+        gap = 0.0 if candidate[USABLE * LANES + k] > 0.0 else math.nan
+        out[0] = 1e3 * candidate[k] + x + gap
+        out[1] = 1e3 * candidate[LANES + k] + y + gap
+        out[2] = 1e3 * candidate[2 * LANES + k] + z + gap
 
 
 @njit(**FAST)
@@ -213,103 +357,24 @@ def robust(
     points_px: np.ndarray,
     observed: np.ndarray,
     projections: np.ndarray,
-    pairs: np.ndarray,
-    pair_of: np.ndarray,
+    tables: Tables,
+    rules: Rules,
     given: np.ndarray,
-    weighting: int,
-    rule: int,
-    sigma_m: float,
-    threshold_m: float,
-    scale_m: float,
-    min_views: int,
-    row_exponent: float,
-    points_mm: np.ndarray,
-    weights_out: np.ndarray,
-    wss_mm: np.ndarray,
-    kept_out: np.ndarray,
-    centers_mm: np.ndarray,
-    candidates_mm: np.ndarray,
+    answer: Answer,
 ) -> None:
-    """METHOD, section 1, for (B, C, J, 2) pixels; projections (1 or B, C, 3, 4).
+    """METHOD, sections 1 and 2, for (B, C, J, 2) pixels and (1 or B, C, 3, 4) projections.
 
-    Writes the last six arrays, shaped as `RobustTriangulation` with one leading axis B.
+    `observed` is (B, C, J); so is `given`, the weights, where they are given.
     """
     num_batch, num_views, num_joints = observed.shape
-    num_pairs = len(pairs)
-    group = projections.shape[0]
-    cameras, centers = np.empty((group, num_views, 12)), np.empty((group, 3))
-    focal = np.empty((group, num_views))
-    gauge(projections, cameras, centers, focal)
-
-    pixels, lane_cameras = np.empty(3 * num_views * LANES), np.empty(12 * num_views * LANES)
-    views, rows = np.empty(VIEW_SLOTS * num_views * LANES), np.empty(ROW_SLOTS * num_views * LANES)
-    lane_focal, origin = np.empty(num_views * LANES), np.empty(3 * LANES)
-    solvable, candidates = np.empty(LANES), np.zeros((num_pairs + 3) // 4 * 16 * LANES)
-    state, sums = np.empty(STATE_SLOTS * LANES), np.empty(SUM_SLOTS * LANES)
-    squares, ladder = np.empty(num_pairs * LANES), np.empty(num_views * LANES)
-    wss_m, log_weights = np.empty(LANES), np.empty(num_views * LANES)
-    weights, omega = np.empty(num_views * LANES), np.empty(num_views * LANES)
-    kept, total = np.empty(LANES, dtype=np.bool_), np.empty(VIEW_SLOTS * LANES)
-    offset, crosses = np.empty(3 * LANES), np.empty(LANES)
-    middle = state[TRIAL * LANES : (TRIAL + 3) * LANES]
-
+    block, work = _new_block(projections), _new_work(num_views, tables)
     for first in range(0, num_batch * num_joints, LANES):
         num = min(LANES, num_batch * num_joints - first)
-        load_pixels(points_px, observed, first, num, pixels)
-        if first == 0 or group > 1:
-            load_cameras(cameras, focal, first, num, num_joints, lane_cameras, lane_focal)
-        find_origin(pixels, lane_cameras, views, rows, origin, solvable)
-        solve_pairs(views, origin, pairs, candidates)
-        find_median(candidates, num_pairs, state, sums)
-        square_distances(candidates, middle, squares, wss_m)
-        if weighting == PAIRWISE:
-            log_view_weights(squares, pair_of, sigma_m, ladder, log_weights)
-        if weighting == CONSENSUS:
-            tau_m = CONSENSUS_SCALES * scale_m
-            find_consensus(
-                candidates[: num_pairs * 4 * LANES],
-                rows,
-                views,
-                lane_focal,
-                origin,
-                tau_m,
-                weights,
-            )
-        _view_weights(weighting, given, first, num, views, log_weights, weights)
-        row_factors_squared(log_weights, row_exponent, omega)
-        for k in range(LANES):
-            kept[k] = _kept(rule, weights, wss_m[k], threshold_m, min_views, k)
-        _fall_back(weighting, kept, rows, views, lane_focal, origin, scale_m, omega)
-        sum_forms(views, omega, total)
-        solve_total(total, origin, PARALLEL_WEIGHTED, offset, crosses)
+        _load(points_px, observed, first, num, block)
+        _triangulate_block(block, tables, rules, given, first, num, work)
         for k in range(num):
-            b, j = (first + k) // num_joints, (first + k) % num_joints
-            seen = 0.0
-            for c in range(num_views):
-                weights_out[b, c, j] = weights[c * LANES + k]
-                seen += views[(c * VIEW_SLOTS + SEEN) * LANES + k]
-            good = wss_m[k] >= 0.0 and crosses[k] > 0.0
-            good = good and _count_in_front(rows, views, offset, k) >= 2
-            wss_mm[b, j] = 1000.0 * wss_m[k]
-            kept_out[b, j] = kept[k] and good and seen >= min_views
-            center = centers[b if group > 1 else 0]
-            if wss_m[k] != wss_m[k]:
-                middle[k] = math.nan
-            if not good:
-                offset[k] = math.nan
-            _store(
-                b,
-                j,
-                k,
-                center,
-                origin,
-                middle,
-                offset,
-                candidates,
-                points_mm,
-                centers_mm,
-                candidates_mm,
-            )
+            n = first + k
+            _store(block, rules, work, n // num_joints, n % num_joints, k, answer)
 
 
 @njit(**FAST)
@@ -322,33 +387,23 @@ def weighted(
 ) -> None:
     """Plain DLT, row factors (B, C, J) given; NaN where it is degenerate."""
     num_batch, num_views, num_joints = observed.shape
-    group = projections.shape[0]
-    cameras, centers = np.empty((group, num_views, 12)), np.empty((group, 3))
-    focal = np.empty((group, num_views))
-    gauge(projections, cameras, centers, focal)
-    pixels, lane_cameras = np.empty(3 * num_views * LANES), np.empty(12 * num_views * LANES)
-    views, rows = np.empty(VIEW_SLOTS * num_views * LANES), np.empty(ROW_SLOTS * num_views * LANES)
-    lane_focal, origin = np.empty(num_views * LANES), np.empty(3 * LANES)
-    solvable, total = np.empty(LANES), np.empty(VIEW_SLOTS * LANES)
-    log_weights, omega = np.empty(num_views * LANES), np.empty(num_views * LANES)
-    weights, offset, crosses = np.empty(num_views * LANES), np.empty(3 * LANES), np.empty(LANES)
+    block = _new_block(projections)
+    lanes = num_views * LANES
+    log_weights, omega, weights = np.empty(lanes), np.empty(lanes), np.empty(lanes)
+    total, points, crosses = np.empty(FORM_SLOTS * LANES), np.empty(3 * LANES), np.empty(LANES)
     for first in range(0, num_batch * num_joints, LANES):
         num = min(LANES, num_batch * num_joints - first)
-        load_pixels(points_px, observed, first, num, pixels)
-        if first == 0 or group > 1:
-            load_cameras(cameras, focal, first, num, num_joints, lane_cameras, lane_focal)
-        find_origin(pixels, lane_cameras, views, rows, origin, solvable)
-        _view_weights(GIVEN, factors, first, num, views, log_weights, weights)
+        _load(points_px, observed, first, num, block)
+        _agree_weights(GIVEN, factors, first, num, block.pixels, log_weights, weights)
         row_factors_squared(log_weights, 1.0, omega)
-        sum_forms(views, omega, total)
-        solve_total(total, origin, PARALLEL_WEIGHTED, offset, crosses)
+        sum_forms(block.forms, omega, total)
+        solve_total(total, PARALLEL_WEIGHTED, points, crosses)
         for k in range(num):
             b, j = (first + k) // num_joints, (first + k) % num_joints
-            good = solvable[k] > 0.0 and crosses[k] > 0.0
-            good = good and _count_in_front(rows, views, offset, k) >= 2
+            good = crosses[k] > 0.0 and _count_seen(block, points, k)[1] >= 2
+            center = block.centers[b if block.centers.shape[0] > 1 else 0]
             for axis in range(3):
-                x = 1000.0 * (origin[axis * LANES + k] + offset[axis * LANES + k])
-                x += centers[b if group > 1 else 0, axis]
+                x = 1e3 * points[axis * LANES + k] + center[axis]
                 points_mm[b, j, axis] = x if good else math.nan
 
 
@@ -357,28 +412,25 @@ def residual_scales(
     points_px: np.ndarray,
     observed: np.ndarray,
     projections: np.ndarray,
-    pairs: np.ndarray,
+    tables: Tables,
     scales_mm: np.ndarray,
 ) -> None:
-    """Per joint the residual of `least_quantile` in mm, NaN with fewer than three views."""
+    """Per joint (B, J) the residual of `least_quantile` in mm, NaN with fewer than three views."""
     num_batch, num_views, num_joints = observed.shape
-    group = projections.shape[0]
-    cameras, centers = np.empty((group, num_views, 12)), np.empty((group, 3))
-    focal = np.empty((group, num_views))
-    gauge(projections, cameras, centers, focal)
-    pixels, lane_cameras = np.empty(3 * num_views * LANES), np.empty(12 * num_views * LANES)
-    views, rows = np.empty(VIEW_SLOTS * num_views * LANES), np.empty(ROW_SLOTS * num_views * LANES)
-    lane_focal, origin = np.empty(num_views * LANES), np.empty(3 * LANES)
-    solvable, candidates = np.empty(LANES), np.empty(len(pairs) * 4 * LANES)
-    least = np.empty(LANES)
+    block = _new_block(projections)
+    candidates, least = np.empty(len(tables.pairs) * CANDIDATE_SLOTS * LANES), np.empty(LANES)
     for first in range(0, num_batch * num_joints, LANES):
         num = min(LANES, num_batch * num_joints - first)
-        load_pixels(points_px, observed, first, num, pixels)
-        if first == 0 or group > 1:
-            load_cameras(cameras, focal, first, num, num_joints, lane_cameras, lane_focal)
-        find_origin(pixels, lane_cameras, views, rows, origin, solvable)
-        solve_pairs(views, origin, pairs, candidates)
-        least_quantile(candidates, rows, views, lane_focal, least)
+        _load(points_px, observed, first, num, block)
+        solve_pairs(block.forms, tables.pairs, candidates)
+        least_quantile(
+            candidates,
+            block.rows,
+            block.pixels,
+            block.lane_focal,
+            tables.all_views_network,
+            least,
+        )
         for k in range(num):
             b, j = (first + k) // num_joints, (first + k) % num_joints
-            scales_mm[b, j] = 1000.0 * math.sqrt(least[k]) if least[k] < FAR else math.nan
+            scales_mm[b, j] = 1e3 * math.sqrt(least[k]) if least[k] < FAR else math.nan

@@ -12,29 +12,29 @@ from numba import njit
 from core.geometry.kernel_lanes import (
     FAST,
     INLINED,
+    FORM_SLOTS,
     LANES,
-    PARALLEL_WEIGHTED,
     ROW_SLOTS,
-    SEEN,
-    VIEW_SLOTS,
     solve_total,
+    sort_lanes,
     sum_forms,
 )
-from core.geometry.kernel_median import FAR, sort_lanes
-
-NUM_REFINED = 3
-REFINE_STEPS = 6
-HUBER_STEPS = 20
-HUBER = 1.345
+from core.geometry.kernel_median import FAR
+from core.geometry.method import (
+    HUBER_STEPS,
+    NUM_REFINED,
+    PARALLEL_WEIGHTED,
+    REFINE_STEPS,
+)
 
 
 @njit(**INLINED)
-def _square_residual(row: np.ndarray, k: int, d0: float, d1: float, d2: float) -> float:
-    """(residual_px · depth)² at X1 + δ; FAR behind the camera; 0 for a view without observation."""
-    ru = row[k] * d0 + row[LANES + k] * d1 + row[2 * LANES + k] * d2 + row[6 * LANES + k]
-    rv = row[3 * LANES + k] * d0 + row[4 * LANES + k] * d1 + row[5 * LANES + k] * d2
+def _square_residual(row: np.ndarray, k: int, x: float, y: float, z: float) -> float:
+    """(residual_px · depth)² at a point; FAR behind the camera; 0 for a view without observation."""
+    ru = row[k] * x + row[LANES + k] * y + row[2 * LANES + k] * z + row[3 * LANES + k]
+    rv = row[4 * LANES + k] * x + row[5 * LANES + k] * y + row[6 * LANES + k] * z
     rv += row[7 * LANES + k]
-    depth = row[8 * LANES + k] * d0 + row[9 * LANES + k] * d1 + row[10 * LANES + k] * d2
+    depth = row[8 * LANES + k] * x + row[9 * LANES + k] * y + row[10 * LANES + k] * z
     depth += row[11 * LANES + k]
     return ru * ru + rv * rv if depth > 0.0 else FAR
 
@@ -42,20 +42,19 @@ def _square_residual(row: np.ndarray, k: int, d0: float, d1: float, d2: float) -
 @njit(**FAST)
 def residuals_at(
     rows: np.ndarray,
-    views: np.ndarray,
+    pixels: np.ndarray,
     inverse_focal: np.ndarray,
-    offset: np.ndarray,
+    points: np.ndarray,
     squares: np.ndarray,
 ) -> None:
-    """Squared residuals in m² of every view at X1 + offset; -1 where nothing was observed."""
+    """Squared residuals in m² of every view at a point; -1 where nothing was observed."""
     for c in range(len(squares) // LANES):
         row = rows[c * ROW_SLOTS * LANES : (c + 1) * ROW_SLOTS * LANES]
-        start = (c * VIEW_SLOTS + SEEN) * LANES
-        seen = views[start : start + LANES]
+        seen = pixels[(c * 3 + 2) * LANES : (c * 3 + 3) * LANES]
         inverse = inverse_focal[c * LANES : (c + 1) * LANES]
         out = squares[c * LANES : (c + 1) * LANES]
         for k in range(LANES):
-            e2 = _square_residual(row, k, offset[k], offset[LANES + k], offset[2 * LANES + k])
+            e2 = _square_residual(row, k, points[k], points[LANES + k], points[2 * LANES + k])
             e2 = e2 * inverse[k] * inverse[k] if e2 < FAR else FAR
             out[k] = e2 if seen[k] > 0.0 else -1.0
 
@@ -94,7 +93,7 @@ def _huber(squares: np.ndarray, limit_m: float, weights: np.ndarray) -> None:
 def _score_pairs(
     candidates: np.ndarray,
     rows: np.ndarray,
-    views: np.ndarray,
+    pixels: np.ndarray,
     inverse_focal: np.ndarray,
     tau_m: float,
     costs: np.ndarray,
@@ -109,8 +108,7 @@ def _score_pairs(
             cost[k] = 0.0 if y[3 * LANES + k] > 0.0 else FAR
         for c in range(num_views):
             row = rows[c * ROW_SLOTS * LANES : (c + 1) * ROW_SLOTS * LANES]
-            start = (c * VIEW_SLOTS + SEEN) * LANES
-            seen = views[start : start + LANES]
+            seen = pixels[(c * 3 + 2) * LANES : (c * 3 + 3) * LANES]
             inverse = inverse_focal[c * LANES : (c + 1) * LANES]
             for k in range(LANES):
                 e2 = _square_residual(row, k, y[k], y[LANES + k], y[2 * LANES + k])
@@ -136,35 +134,35 @@ def _take_best(costs: np.ndarray, candidates: np.ndarray, start: np.ndarray, k: 
 def find_consensus(
     candidates: np.ndarray,
     rows: np.ndarray,
-    views: np.ndarray,
+    forms: np.ndarray,
+    pixels: np.ndarray,
     inverse_focal: np.ndarray,
-    origin: np.ndarray,
     tau_m: float,
     weights: np.ndarray,
 ) -> None:
     """Geman-McClure weights of every view at the winner of the refined hypotheses."""
     num_views = len(inverse_focal) // LANES
     costs = np.empty(len(candidates) // 4)
-    _score_pairs(candidates, rows, views, inverse_focal, tau_m, costs)
-    offset = np.zeros(3 * LANES)
+    _score_pairs(candidates, rows, pixels, inverse_focal, tau_m, costs)
+    points = np.zeros(3 * LANES)
     squares = np.empty(num_views * LANES)
     omega = np.empty(num_views * LANES)
-    total = np.empty(VIEW_SLOTS * LANES)
+    total = np.empty(FORM_SLOTS * LANES)
     crosses = np.empty(LANES)
     cost = np.empty(LANES)
     lowest = np.full(LANES, FAR)
     weights[:] = 0.0
     for _ in range(NUM_REFINED):
         for k in range(LANES):
-            _take_best(costs, candidates, offset, k)
+            _take_best(costs, candidates, points, k)
         for _ in range(REFINE_STEPS):
-            residuals_at(rows, views, inverse_focal, offset, squares)
+            residuals_at(rows, pixels, inverse_focal, points, squares)
             geman_mcclure(squares, tau_m, omega)
             omega *= inverse_focal
             omega *= inverse_focal
-            sum_forms(views, omega, total)
-            solve_total(total, origin, PARALLEL_WEIGHTED, offset, crosses)
-        residuals_at(rows, views, inverse_focal, offset, squares)
+            sum_forms(forms, omega, total)
+            solve_total(total, PARALLEL_WEIGHTED, points, crosses)
+        residuals_at(rows, pixels, inverse_focal, points, squares)
         cost_of(squares, tau_m, cost)
         geman_mcclure(squares, tau_m, omega)
         for i in range(num_views * LANES):
@@ -176,45 +174,47 @@ def find_consensus(
 @njit(**FAST)
 def huber_weights(
     rows: np.ndarray,
-    views: np.ndarray,
+    forms: np.ndarray,
+    pixels: np.ndarray,
     inverse_focal: np.ndarray,
-    origin: np.ndarray,
     limit_m: float,
     omega: np.ndarray,
 ) -> None:
-    """Huber's weights for the joints that no consensus supports, from X1 on."""
-    offset = np.zeros(3 * LANES)
+    """Huber's weights for the joints that no consensus supports, begun at equal weights."""
+    points = np.zeros(3 * LANES)
     squares = np.empty(len(omega))
     scaled = np.empty(len(omega))
-    total = np.empty(VIEW_SLOTS * LANES)
+    total = np.empty(FORM_SLOTS * LANES)
     crosses = np.empty(LANES)
+    omega[:] = 1.0
     for _ in range(HUBER_STEPS):
-        residuals_at(rows, views, inverse_focal, offset, squares)
-        _huber(squares, limit_m, omega)
         for i in range(len(omega)):
             scaled[i] = omega[i] * inverse_focal[i] * inverse_focal[i]
-        sum_forms(views, scaled, total)
-        solve_total(total, origin, PARALLEL_WEIGHTED, offset, crosses)
+        sum_forms(forms, scaled, total)
+        solve_total(total, PARALLEL_WEIGHTED, points, crosses)
+        residuals_at(rows, pixels, inverse_focal, points, squares)
+        _huber(squares, limit_m, omega)
 
 
 @njit(**FAST)
 def least_quantile(
     candidates: np.ndarray,
     rows: np.ndarray,
-    views: np.ndarray,
+    pixels: np.ndarray,
     inverse_focal: np.ndarray,
+    network: np.ndarray,
     least: np.ndarray,
 ) -> None:
     """Over the hypotheses, the least (⌈n/2⌉ + 1)-th smallest squared residual of n views, in m²."""
     num_views = len(inverse_focal) // LANES
     squares = np.empty(num_views * LANES)
-    offset = np.empty(3 * LANES)
+    points = np.empty(3 * LANES)
     least[:] = FAR
     for p in range(len(candidates) // (4 * LANES)):
         y = candidates[p * 4 * LANES : (p + 1) * 4 * LANES]
-        offset[:] = y[: 3 * LANES]
-        residuals_at(rows, views, inverse_focal, offset, squares)
-        sort_lanes(squares, num_views)
+        points[:] = y[: 3 * LANES]
+        residuals_at(rows, pixels, inverse_focal, points, squares)
+        sort_lanes(squares, network, LANES)
         for k in range(LANES):
             unseen = 0
             while unseen < num_views and squares[unseen * LANES + k] < 0.0:

@@ -1,4 +1,4 @@
-"""From pixels and projections to lanes: the gauge, the blocks, the normal forms about X1.
+"""From pixels and projections to lanes: the gauge, and the blocks of joints.
 
 The gauge is METHOD's, the same for every path and reference, for the homogeneous answer depends
 on it wherever views disagree.
@@ -11,16 +11,10 @@ import math
 import numpy as np
 from numba import njit
 
-from core.geometry.kernel_lanes import (
-    FAST,
-    LANES,
-    PARALLEL,
-    SEEN,
-    VIEW_SLOTS,
-    local_forms,
-    solve_total,
-    sum_forms,
-)
+from core.geometry.kernel_lanes import FAST, LANES
+
+# Image points are thousands of pixels inside the kernel.
+IMAGE_SCALE = 1e-3
 
 
 @njit(**FAST)
@@ -33,7 +27,7 @@ def gauge(
         projections: (G, C, 3, 4) px_from_world, millimetres.
         cameras: (G, C, 12) out.
         centers: (G, 3) out, the mean camera centre in millimetres.
-        inverse_focal: (G, C) out, 1 / pixels: metres at the joint are rows times this.
+        inverse_focal: (G, C) out: metres at the joint are rows times this.
     """
     for g in range(projections.shape[0]):
         num_views = projections.shape[1]
@@ -64,9 +58,9 @@ def gauge(
                 centers[g, 2] += share * d[i] * P[i, 3]
             norm = math.sqrt(P[2, 0] ** 2 + P[2, 1] ** 2 + P[2, 2] ** 2)
             # |det M| is the product of the two focal lengths once |P3| = 1.
-            inverse_focal[g, c] = math.sqrt(norm**3 / abs(det))
-            scale = math.copysign(1.0 / norm, det)
+            inverse_focal[g, c] = math.sqrt(norm**3 / abs(det)) / IMAGE_SCALE
             for i in range(3):
+                scale = math.copysign(1.0 / norm, det) * (IMAGE_SCALE if i < 2 else 1.0)
                 for j in range(4):
                     cameras[g, c, 4 * i + j] = P[i, j] * scale
         for c in range(num_views):
@@ -86,7 +80,7 @@ def load_pixels(
     num: int,
     pixels: np.ndarray,
 ) -> None:
-    """Pixels and whether they are there, in lanes; a lane past the end repeats the last joint.
+    """Image points and whether they are there, in lanes; a lane past the end repeats the last joint.
 
     Compiled with NaN logic in full force: this is where NaN means "not observed".
     """
@@ -97,8 +91,8 @@ def load_pixels(
         for c in range(num_views):
             u, v = points_px[b, c, j, 0], points_px[b, c, j, 1]
             seen = observed[b, c, j] and math.isfinite(u) and math.isfinite(v)
-            pixels[c * 3 * LANES + k] = u if seen else 0.0
-            pixels[(c * 3 + 1) * LANES + k] = v if seen else 0.0
+            pixels[c * 3 * LANES + k] = IMAGE_SCALE * u if seen else 0.0
+            pixels[(c * 3 + 1) * LANES + k] = IMAGE_SCALE * v if seen else 0.0
             pixels[(c * 3 + 2) * LANES + k] = 1.0 if seen else 0.0
 
 
@@ -112,6 +106,7 @@ def load_cameras(
     lanes: np.ndarray,
     lane_focal: np.ndarray,
 ) -> None:
+    """Gauge matrices and focal lengths in lanes, slot c * 12 + i of camera c."""
     many = cameras.shape[0] > 1
     for c in range(cameras.shape[1]):
         for k in range(LANES):
@@ -119,32 +114,3 @@ def load_cameras(
             lane_focal[c * LANES + k] = inverse_focal[g, c]
             for i in range(12):
                 lanes[(c * 12 + i) * LANES + k] = cameras[g, c, i]
-
-
-@njit(**FAST)
-def find_origin(
-    pixels: np.ndarray,
-    cameras: np.ndarray,
-    views: np.ndarray,
-    rows: np.ndarray,
-    origin: np.ndarray,
-    solvable: np.ndarray,
-) -> None:
-    """Forms about X1, the equal-weight answer, found by two solves; `solvable` = enough rays."""
-    num_views = len(pixels) // (3 * LANES)
-    ones = np.ones(num_views * LANES)
-    total = np.empty(VIEW_SLOTS * LANES)
-    offset = np.empty(3 * LANES)
-    origin[:] = 0.0
-    local_forms(pixels, cameras, origin, views, rows)
-    sum_forms(views, ones, total)
-    solve_total(total, origin, PARALLEL, offset, solvable)
-    for k in range(LANES):
-        enough = total[SEEN * LANES + k] >= 2.0
-        solvable[k] = solvable[k] if enough else 0.0
-        for axis in range(3):
-            d = offset[axis * LANES + k]
-            # Beyond 1000 km, or where there is no answer, the gauge's own origin serves.
-            near = solvable[k] > 0.0 and abs(d) < 1e6
-            origin[axis * LANES + k] = d if near else 0.0
-    local_forms(pixels, cameras, origin, views, rows)

@@ -1,7 +1,7 @@
 """The numpy side of `core.geometry.triangulation`: shapes in and out of the compiled kernel.
 
-Arguments have been checked by the face. The kernel sees one leading axis and float64 or float32
-pixels; results come back in the type of the pixels.
+Arguments have been checked by the face. The kernel sees one leading axis and float64, so that it is
+compiled once; results come back in the type of the pixels.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from core.geometry import kernel
+from core.geometry.method import SCALE_FACTOR, SCALE_RANGE_MM, SCALE_UNKNOWN_MM
+from core.geometry.networks import view_tables
 from core.geometry.triangulation import LeaveOneOut, RobustTriangulation
 
 if TYPE_CHECKING:
@@ -30,21 +32,12 @@ _RULES = {
     "wss": kernel.RULE_WSS,
     "support": kernel.RULE_SUPPORT,
 }
-SCALE_FACTOR = 1.2
-SCALE_RANGE_MM = (3.0, 60.0)
-SCALE_UNKNOWN_MM = 10.0
 
 
 @functools.cache
-def pair_tables(num_views: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """All pairs (num_pairs, 2) in lexicographic order, and the pair of each two views (C, C)."""
-    pairs = np.stack(np.triu_indices(num_views, 1), axis=1).astype(np.int64)
-    pair_of = np.zeros((num_views, num_views), dtype=np.int64)
-    pair_of[pairs[:, 0], pairs[:, 1]] = np.arange(len(pairs))
-    pair_of += pair_of.T
-    for table in (pairs, pair_of):
-        table.setflags(write=False)
-    return pairs, pair_of
+def _tables(num_views: int) -> kernel.Tables:
+    tables = view_tables(num_views)
+    return kernel.Tables(*(getattr(tables, name) for name in kernel.Tables._fields))
 
 
 def _inputs(
@@ -52,13 +45,46 @@ def _inputs(
 ) -> tuple[NDArray[Any], NDArray[np.bool_], NDArray[np.float64]]:
     """(B, C, J, 2) pixels, (B, C, J) observed, (1 or B, C, 3, 4) projections, all contiguous."""
     num_views, num_joints = points_px.shape[-3:-1]
-    pixels = np.ascontiguousarray(points_px).reshape(-1, num_views, num_joints, 2)
+    pixels = np.ascontiguousarray(points_px, dtype=np.float64).reshape(-1, num_views, num_joints, 2)
     if observed is None:
         mask = np.ones(pixels.shape[:-1], dtype=np.bool_)
     else:
         mask = np.ascontiguousarray(observed, dtype=np.bool_).reshape(pixels.shape[:-1])
     matrices = np.ascontiguousarray(projections, dtype=np.float64).reshape(-1, num_views, 3, 4)
     return pixels, mask, matrices
+
+
+def solve(
+    pixels: NDArray[np.float64],
+    mask: NDArray[np.bool_],
+    matrices: NDArray[np.float64],
+    factors: NDArray[np.float64] | None,
+    options: Options,
+) -> kernel.Answer:
+    """One call of the kernel on contiguous arrays: (B, C, J, 2), (B, C, J), (1 or B, C, 3, 4)."""
+    batch, num_views, num_joints = mask.shape
+    tables = _tables(num_views)
+    answer = kernel.Answer(
+        points_mm=np.empty((batch, num_joints, 3)),
+        weights=np.empty(mask.shape),
+        wss_mm=np.empty((batch, num_joints)),
+        kept=np.empty((batch, num_joints), np.bool_),
+        omega=np.empty(mask.shape),
+        centers_mm=np.empty((batch, num_joints, 3)),
+        candidates_mm=np.empty((batch, len(tables.pairs), num_joints, 3)),
+    )
+    rules = kernel.Rules(
+        weighting=_WEIGHTINGS[options.weighting],
+        discard=_RULES[options.rule],
+        sigma_m=float(options.sigma_mm) * 1e-3,
+        threshold_m=float(options.wss_threshold_mm) * 1e-3,
+        scale_m=float(options.scale_mm) * 1e-3,
+        min_views=int(options.min_views),
+        row_exponent=float(options.row_exponent),
+    )
+    given = np.empty((0, 0, 1)) if factors is None else factors
+    kernel.robust(pixels, mask, matrices, tables, rules, given, answer)
+    return answer
 
 
 def robust(
@@ -70,48 +96,24 @@ def robust(
 ) -> RobustTriangulation[NDArray[Any]]:
     """`robust_triangulate` on arrays."""
     pixels, mask, matrices = _inputs(points_px, projections, observed)
-    batch, num_views, num_joints = mask.shape
-    pairs, pair_of = pair_tables(num_views)
-    if given is None:
-        factors = np.empty((0, 0, 1))
-    else:
+    num_views, num_joints = mask.shape[1:]
+    factors = None
+    if given is not None:
         factors = np.ascontiguousarray(given, dtype=np.float64).reshape(mask.shape)
-    real = pixels.dtype
-    points_mm = np.empty((batch, num_joints, 3), real)
-    weights = np.empty((batch, num_views, num_joints), real)
-    wss_mm = np.empty((batch, num_joints), real)
-    kept = np.empty((batch, num_joints), np.bool_)
-    centers_mm = np.empty((batch, num_joints, 3), real)
-    candidates_mm = np.empty((batch, len(pairs), num_joints, 3), real)
-    kernel.robust(
-        pixels,
-        mask,
-        matrices,
-        pairs,
-        pair_of,
-        factors,
-        _WEIGHTINGS[options.weighting],
-        _RULES[options.rule],
-        float(options.sigma_mm) * 1e-3,
-        float(options.wss_threshold_mm) * 1e-3,
-        float(options.scale_mm) * 1e-3,
-        int(options.min_views),
-        float(options.row_exponent),
-        points_mm,
-        weights,
-        wss_mm,
-        kept,
-        centers_mm,
-        candidates_mm,
-    )
-    lead = points_px.shape[:-3]
+    solved = solve(pixels, mask, matrices, factors, options)
+    lead, real = points_px.shape[:-3], points_px.dtype
+    pairs = view_tables(num_views).pairs
+
+    def shaped(values: NDArray[Any], *tail: int) -> NDArray[Any]:
+        return values.reshape(*lead, *tail).astype(real, copy=False)
+
     return RobustTriangulation(
-        points_mm=points_mm.reshape(*lead, num_joints, 3),
-        weights=weights.reshape(*lead, num_views, num_joints),
-        wss_mm=wss_mm.reshape(*lead, num_joints),
-        kept=kept.reshape(*lead, num_joints),
-        centers_mm=centers_mm.reshape(*lead, num_joints, 3),
-        candidates_mm=candidates_mm.reshape(*lead, len(pairs), num_joints, 3),
+        points_mm=shaped(solved.points_mm, num_joints, 3),
+        weights=shaped(solved.weights, num_views, num_joints),
+        wss_mm=shaped(solved.wss_mm, num_joints),
+        kept=solved.kept.reshape(*lead, num_joints),
+        centers_mm=shaped(solved.centers_mm, num_joints, 3),
+        candidates_mm=shaped(solved.candidates_mm, len(pairs), num_joints, 3),
         pairs=pairs,
     )
 
@@ -122,7 +124,7 @@ def estimate_scale(
     """`estimate_scale_mm` on arrays."""
     pixels, mask, matrices = _inputs(points_px, projections, observed)
     scales_mm = np.empty((mask.shape[0], mask.shape[2]))
-    kernel.residual_scales(pixels, mask, matrices, pair_tables(mask.shape[1])[0], scales_mm)
+    kernel.residual_scales(pixels, mask, matrices, _tables(mask.shape[1]), scales_mm)
     known = scales_mm[np.isfinite(scales_mm)]
     if not known.size:
         return SCALE_UNKNOWN_MM
@@ -141,9 +143,10 @@ def weighted(
         factors = np.ones(mask.shape)
     else:
         factors = np.ascontiguousarray(weights, dtype=np.float64).reshape(mask.shape)
-    points_mm = np.empty((mask.shape[0], mask.shape[2], 3), pixels.dtype)
+    points_mm = np.empty((mask.shape[0], mask.shape[2], 3))
     kernel.weighted(pixels, mask, matrices, factors, points_mm)
-    return points_mm.reshape(*points_px.shape[:-3], points_px.shape[-2], 3)
+    shape = (*points_px.shape[:-3], points_px.shape[-2], 3)
+    return points_mm.reshape(shape).astype(points_px.dtype, copy=False)
 
 
 def leave_one_out(
