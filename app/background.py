@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from app.jobs import Progress
     from app.session import Session
+    from core.project import Project
 
 # A slider that is being dragged changes the settings many times.
 _SETTLE_MS = 600
@@ -81,10 +82,9 @@ class BackgroundWork(QObject):
                 self._on_summary,
             )
         elif not self._proxies_done and not project.read_only and project.has_pictures:
-            recording, folder = project.recording(), project.proxies_dir
             self._run(
                 "Making small copies of the pictures",
-                lambda progress: build_proxies(recording, folder, progress=progress),
+                lambda progress: _make_proxies(project, progress),
                 self._on_proxies,
             )
 
@@ -119,3 +119,12 @@ class BackgroundWork(QObject):
     def _on_proxies(self, _result: object) -> None:
         self._proxies_done = True
         self._session.pictures_improved.emit()
+
+
+def _make_proxies(project: Project, progress: Progress) -> None:
+    with project.recording() as recording:
+        build_proxies(
+            recording,
+            project.proxies_dir,
+            progress=lambda state: progress(state.done, state.total),
+        )

@@ -6,9 +6,9 @@ toolbar, tests and the demo's walk alike.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import QEvent, QObject, Qt
+from PySide6.QtCore import QEvent, QKeyCombination, QObject, Qt
 from PySide6.QtGui import QAction, QKeyEvent, QKeySequence
 from PySide6.QtWidgets import QAbstractSpinBox, QApplication, QLineEdit, QWidget
 
@@ -23,6 +23,12 @@ if TYPE_CHECKING:
     from app.theme import Theme
 
 _TEXT_INPUTS = (QLineEdit, QAbstractSpinBox)
+
+
+def first_key(keys: str) -> QKeyCombination:
+    """The first key of a sequence such as ``Ctrl+G``."""
+    combination: Any = QKeySequence(keys)[0]  # pyright: ignore[reportIndexIssue] - Qt's stub lacks it
+    return combination
 
 
 class Commands(QObject):
@@ -65,7 +71,7 @@ class Commands(QObject):
         """Say what happens while a key is held: called with True, then with False."""
         entry = next(each for each in load_keymap() if each.id == name)
         for key in entry.keys:
-            self._holds[QKeySequence(key)[0].key()] = (name, handler)
+            self._holds[first_key(key).key()] = (name, handler)
 
     def set_theme(self, theme: Theme) -> None:
         """Draw the icons in the theme's colours."""

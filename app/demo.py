@@ -143,10 +143,11 @@ class _Walk:
         self._report(f"{self._count} pictures in {self._shots}")
 
     def _key(self, keys: str) -> None:
-        from PySide6.QtGui import QKeySequence
         from PySide6.QtTest import QTest
 
-        combination = QKeySequence(keys)[0]
+        from app.commands import first_key
+
+        combination = first_key(keys)
         QTest.keyClick(self._window.views, combination.key(), combination.keyboardModifiers())
 
     def _click_joint(self) -> None:

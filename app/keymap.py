@@ -52,7 +52,7 @@ def load_keymap() -> tuple[KeyAction, ...]:
     """All commands, in the order of the `?` sheet; every key belongs to one of them."""
     table = tomllib.loads((files("resources") / "keymap.toml").read_text(encoding="utf-8"))
     actions = tuple(
-        KeyAction(**{**row, "keys": tuple(row["keys"])})
+        KeyAction(keys=tuple(row.pop("keys")), **row)
         for row in cast("list[dict[str, Any]]", table["action"])
     )
     keys = [key for action in actions for key in action.keys]

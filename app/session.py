@@ -11,15 +11,18 @@ import threading
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from PySide6.QtCore import QObject, Signal
 
 from core.diagnosis import diagnose_frame
-from core.errors import CommandRefusedError
+from core.errors import CommandRefusedError, DataError
 from core.project import Project
 from core.settings import TriangulationSettings
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from numpy.typing import NDArray
 
     from core.diagnosis import FrameDiagnosis, RecordingSummary
     from core.observations import FrameObservations
@@ -158,6 +161,14 @@ class Session(QObject):
     def truth(self) -> Truth | None:
         """The truth of a generated match, where somebody loaded it on purpose."""
         return self._truth
+
+    @property
+    def truth_points_mm(self) -> NDArray[np.float64]:
+        """(P, J, 3) the true poses of this frame, world; empty where no truth is loaded."""
+        truth = self._truth
+        if truth is None:
+            return np.empty((0, 1, 3))
+        return truth.points_mm[truth.frames == self._cursor.frame].reshape(-1, len(truth.joints), 3)
 
     @property
     def hover_target(self) -> HoverTarget | None:
@@ -333,9 +344,19 @@ class Session(QObject):
         Raises:
             DataError: the file is none, or of another recording.
         """
-        from core.synthetic.truth import Truth
+        from core.synthetic.truth import read_truth
 
-        self._truth = Truth.load(path, self.require_project())
+        project = self.require_project()
+        truth = read_truth(path)
+        if truth.joints != project.skeleton.joints:
+            raise DataError(
+                path,
+                "joints",
+                expected=f"those of {project.name}: {', '.join(project.skeleton.joints)}",
+                found=", ".join(truth.joints),
+                remedy="Load the truth.h5 that was generated with this recording.",
+            )
+        self._truth = truth
         self.truth_changed.emit()
         self.message_posted.emit("Truth loaded: drawn as thin white figures in the 3D viewer.")
 

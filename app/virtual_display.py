@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from core.errors import CommandRefusedError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
 
 
 def has_display() -> bool:
@@ -27,7 +27,7 @@ def has_display() -> bool:
 
 
 @contextmanager
-def virtual_display(width: int = 1920, height: int = 1200) -> Iterator[None]:
+def virtual_display(width: int = 1920, height: int = 1200) -> Generator[None]:
     """Run with a display of this size; a real one is used where there is one.
 
     Raises:

@@ -8,6 +8,8 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from app.format import duration
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -25,17 +27,6 @@ class Manual:
 def report(text: str) -> None:
     """Print a line about what was done."""
     print(text, flush=True)
-
-
-def duration(seconds: float) -> str:
-    """A time left, in the two largest units that say something."""
-    seconds = max(0, round(seconds))
-    if seconds < 60:
-        return f"{seconds} s"
-    minutes, seconds = divmod(seconds, 60)
-    if minutes < 60:
-        return f"{minutes} min {seconds:02d} s"
-    return f"{minutes // 60} h {minutes % 60:02d} min"
 
 
 def terminal_progress(title: str) -> Callable[[int, int], bool]:

@@ -34,9 +34,12 @@ def run(arguments: argparse.Namespace) -> int:
     from core.project import Project
     from core.recording import build_proxies
 
-    with Project.open(arguments.project) as project:
+    show = terminal_progress("Proxies")
+    with Project.open(arguments.project) as project, project.recording() as recording:
         build_proxies(
-            project.recording(), project.proxies_dir, progress=terminal_progress("Proxies")
+            recording,
+            project.proxies_dir,
+            progress=lambda state: show(state.done, state.total),
         )
     report("Proxies are complete.")
     return 0

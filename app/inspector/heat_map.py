@@ -121,7 +121,7 @@ class HeatMap(QWidget):
             session.hover(None)
             QToolTip.hideText()
             return
-        joint, camera = target
+        joint, camera = target[0], target[1]
         session.hover(HoverTarget(person=person, joint=joint, camera=camera))
         project = session.require_project()
         text = f"{joint_name(project.skeleton.joints[joint])} in {project.rig.names[camera]}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyqtgraph as pg
@@ -118,6 +118,7 @@ class ThresholdPage(QScrollArea):
         self.plot.hideButtons()
         self.plot.setMouseEnabled(x=False, y=False)
         self.plot.setLogMode(x=True, y=False)
+        self._plot_box: Any = self.plot.getViewBox()
         self.plot.setLabel("bottom", "WSS (root), mm")
         self.plot.getAxis("left").setVisible(False)
         self._bars = pg.PlotCurveItem(stepMode="center", fillLevel=0)
@@ -143,7 +144,9 @@ class ThresholdPage(QScrollArea):
         self._mark.setPen(pg.mkPen(theme.accent, width=1, style=Qt.PenStyle.DashLine))
 
     def _on_line_moved(self) -> None:
-        self._session.set_settings(wss_threshold_mm=round(float(10 ** self._line.value()), 1))
+        self._session.set_settings(
+            wss_threshold_mm=round(10.0 ** float(str(self._line.value())), 1)
+        )
 
     def _on_project_changed(self) -> None:
         project = self._session.project
@@ -183,9 +186,9 @@ class ThresholdPage(QScrollArea):
             f"{summary.kept_share:.1%} of {summary.num_joints:,} joints kept in the recording; "
             f"half of them scatter by less than {length(summary.median_wss_mm)} (WSS)."
         )
-        edges = np.asarray(summary.wss_edges_mm)
+        edges = np.log10(summary.wss_edges_mm)
         self._bars.setData(edges, np.asarray(summary.wss_counts, dtype=float))
-        self.plot.setXRange(float(np.log10(edges[0])), float(np.log10(edges[-1])), padding=0)
+        self._plot_box.setXRange(float(edges[0]), float(edges[-1]), padding=0)
         names = [joint_name(name) for name in project.skeleton.joints]
         self.by_joint.show_shares(names, list(summary.kept_by_joint))
         self.by_camera.show_shares(project.rig.names, list(summary.weight_by_camera))

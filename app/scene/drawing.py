@@ -6,9 +6,12 @@ vispy asks for RGBA tuples; colour strings cost it a parse at every call.
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from PySide6.QtGui import QColor
+from PySide6.QtWidgets import QApplication
 from vispy import scene
 from vispy.scene import visuals
 
@@ -20,7 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from numpy.typing import NDArray
-    from PySide6.QtGui import QColor
     from PySide6.QtWidgets import QWidget
 
     from app.scene.stage import Stage
@@ -39,8 +41,6 @@ _MAX_CANDIDATES = 66
 
 def rgba(color: QColor | str, alpha: float = 1.0) -> tuple[float, float, float, float]:
     """A colour as vispy takes it."""
-    from PySide6.QtGui import QColor
-
     red, green, blue, _ = QColor(color).getRgbF()  # pyright: ignore[reportGeneralTypeIssues]
     return (red, green, blue, alpha)
 
@@ -49,7 +49,7 @@ class SceneDrawing:
     """Owns the canvas; draws what it is told, in stage coordinates."""
 
     def __init__(self) -> None:
-        self._canvas = scene.SceneCanvas(
+        self._canvas: Any = scene.SceneCanvas(
             keys=None, show=False, app="pyside6", config={"samples": 4}
         )
         self._view: Any = self._canvas.central_widget.add_view()
@@ -62,15 +62,16 @@ class SceneDrawing:
         parent = self._view.scene
         line: dict[str, Any] = {"parent": parent, "connect": "segments", "antialias": False}
         nowhere = np.zeros((2, 3))
-        self._ground = visuals.Line(nowhere, **line)
+        self._ground: Any = visuals.Line(nowhere, **line)
         self._cameras = visuals.Line(nowhere, **line)
         self._bones = visuals.Line(nowhere, width=2, **line)
         self._selected_bones = visuals.Line(nowhere, width=4, **line)
         self._truth = visuals.Line(nowhere, width=1, **line)
         self._rays = visuals.Line(nowhere, width=2, **line)
         self._ellipsoid = visuals.Line(nowhere, width=1, **line)
-        self._labels = visuals.Text("", pos=np.zeros((1, 3)), font_size=8, parent=parent)
-        self._people_labels = visuals.Text("", pos=np.zeros((1, 3)), font_size=8, parent=parent)
+        text: dict[str, Any] = {"parent": parent, "pos": np.zeros((1, 3)), "font_size": 8}
+        self._labels = visuals.Text("", **text)
+        self._people_labels = visuals.Text("", **text)
         self._kept = visuals.Markers(parent=parent)
         self._discarded = visuals.Markers(parent=parent)
         self._candidates = visuals.Markers(parent=parent)
@@ -100,8 +101,15 @@ class SceneDrawing:
                 on_press(tuple(event.pos[:2]))
 
         self._canvas.events.mouse_press.connect(press)
-        self._canvas.events.mouse_release.connect(lambda event: on_release(tuple(event.pos[:2])))
-        self._canvas.events.mouse_move.connect(lambda event: on_move(tuple(event.pos[:2])))
+
+        def release(event: Any) -> None:  # noqa: ANN401 - vispy's event
+            on_release(tuple(event.pos[:2]))
+
+        def move(event: Any) -> None:  # noqa: ANN401 - vispy's event
+            on_move(tuple(event.pos[:2]))
+
+        self._canvas.events.mouse_release.connect(release)
+        self._canvas.events.mouse_move.connect(move)
 
     def set_visible(self, *, visible: bool) -> None:
         """Show the stage, or an empty canvas."""
@@ -114,7 +122,18 @@ class SceneDrawing:
 
     def render(self) -> NDArray[np.uint8]:
         """(h, w, 4) RGBA of what is shown."""
-        return self._canvas.render(alpha=False)
+        return np.asarray(self._canvas.render(alpha=True), dtype=np.uint8)
+
+    def orbit_times_ms(self, num_frames: int) -> list[float]:
+        """Turn once, painting every step to the screen, and time each."""
+        times: list[float] = []
+        for _ in range(num_frames):
+            started = time.perf_counter()
+            self._camera.azimuth += 360 / num_frames
+            self.widget.repaint()
+            QApplication.processEvents()
+            times.append(1000 * (time.perf_counter() - started))
+        return times
 
     def close(self) -> None:
         """Let go of the canvas."""
@@ -335,10 +354,10 @@ class SceneDrawing:
 
     def show_truth(self, stage: Stage, session: Session) -> None:
         """The true poses of a generated match, thin."""
-        truth, project = session.truth, session.project
+        project = session.project
         lines = np.empty((0, 3))
-        if truth is not None and project is not None:
-            points = stage.place(truth.points_mm(session.cursor.frame))
+        if project is not None:
+            points = stage.place(session.truth_points_mm)
             lines, _ = bone_lines(points, project.skeleton.bones)
         _set_lines(self._truth, lines, np.tile(rgba(self._theme.accent), (len(lines), 1)))
 

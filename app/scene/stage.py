@@ -80,4 +80,4 @@ def _looked_at(rig: Rig) -> NDArray[np.float64]:
         across = np.eye(3) - np.outer(axis, axis)
         system += across
         right += across @ camera.center_mm
-    return np.linalg.lstsq(system, right, rcond=None)[0]
+    return np.asarray(np.linalg.lstsq(system, right, rcond=None)[0], dtype=np.float64)

@@ -62,8 +62,8 @@ class SceneView(QWidget):
         session.project_changed.connect(self._on_project_changed)
         session.cursor_changed.connect(self._on_cursor_changed)
         session.diagnosis_changed.connect(self._on_diagnosis_changed)
-        session.hover_changed.connect(lambda _target: self._draw_joint())
-        session.display_changed.connect(lambda _display: self._draw_all())
+        session.hover_changed.connect(self._draw_joint)
+        session.display_changed.connect(self._draw_all)
         session.truth_changed.connect(self._draw_truth)
         self._on_project_changed()
 
@@ -109,6 +109,12 @@ class SceneView(QWidget):
     def canvas_rect(self, window: QWidget) -> QRect:
         """Where the viewer is in a window."""
         return QRect(self.mapTo(window, QPoint(0, 0)), self.size())
+
+    def orbit_times_ms(self, num_frames: int) -> list[float]:
+        """Turn once about the scene and time every painted picture, for the benchmark."""
+        if self._drawing is None:
+            return [float("nan")]
+        return self._drawing.orbit_times_ms(num_frames)
 
     # What happened.
 
@@ -158,7 +164,7 @@ class SceneView(QWidget):
 
     # Drawing.
 
-    def _draw_all(self) -> None:
+    def _draw_all(self, _what: object = None) -> None:
         session, stage = self._session, self._stage
         if self._drawing is None or stage is None or session.project is None:
             return
@@ -169,7 +175,7 @@ class SceneView(QWidget):
         self._draw_truth()
         self._drawing.update()
 
-    def _draw_joint(self) -> None:
+    def _draw_joint(self, _what: object = None) -> None:
         if self._drawing is not None and self._stage is not None:
             self._drawing.show_joint(self._stage, self._session)
             self._drawing.update()
