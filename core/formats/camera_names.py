@@ -153,8 +153,9 @@ def _refuse_half(
 ) -> None:
     """Numbers alone say who is who only together: cam0, cam1 are not the cameras 1, 2."""
     bare = [camera for camera, words in shared.items() if all(word.isdigit() for word in words)]
-    if bare and rest_left and rest_right:
-        raise _ambiguous(source, ", ".join(bare), [trial[c] for c in bare] + list(rest_left))
+    numbered = [name for name, words in rest_left.items() if any(w.isdigit() for w in words)]
+    if bare and numbered and rest_right:
+        raise _ambiguous(source, ", ".join(bare), [trial[c] for c in bare] + numbered)
 
 
 def _move(

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     Ints = NDArray[np.intp]
 
 FOLLOW_GATE = 0.3  # sizes: how far from where a person is expected a detection may be
-MEET_GATE = 0.12  # sizes: how far from each other the views of one person may be
+MEET_GATE = 0.16  # sizes: how far from each other the views of one person may be
 HINT_BONUS = 0.05  # sizes: for the tool's own track that this person had before
 MAX_GAP = 25  # frames that a person may be unseen by two views, and still be the same
 MIN_HITS = 5  # frames in enough views before a person is believed

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 BODY_MM = 1800.0
 GATE_MM = 1000.0  # a player who leans or reaches is this far from the track at most
-FIT_GATE = 0.3  # sizes, against the intersected person
+FIT_GATE = 0.2  # sizes, against the intersected person
 _FAR = 1e6
 
 # Heights of a standing body's levels, by joint name, in shares of its height.
