@@ -13,6 +13,8 @@ import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from PySide6.QtCore import QCoreApplication
+
 from core.errors import CommandRefusedError
 
 if TYPE_CHECKING:
@@ -58,5 +60,9 @@ def virtual_display(width: int = 1920, height: int = 1200) -> Generator[None]:
         try:
             yield
         finally:
+            # Qt aborts the process when its X server goes away first.
+            application = QCoreApplication.instance()
+            if application is not None:
+                application.shutdown()
             del os.environ["DISPLAY"]
             server.terminate()

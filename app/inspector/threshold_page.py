@@ -121,7 +121,7 @@ class ThresholdPage(QScrollArea):
         self._plot_box: Any = self.plot.getViewBox()
         self.plot.setLabel("bottom", "WSS (root), mm")
         self.plot.getAxis("left").setVisible(False)
-        self._bars = pg.PlotCurveItem(stepMode="center", fillLevel=0)
+        self._bars = pg.PlotCurveItem([0, 1], [0], stepMode="center", fillLevel=0)
         self.plot.addItem(self._bars)
         self._line = pg.InfiniteLine(movable=True, angle=90)
         self._line.setToolTip("λ: drag it")

@@ -175,6 +175,8 @@ def _paint_bones(
     strength[ghost] = -1
     key = np.arange(len(rows))[:, None] * (_NUM_BONE_LEVELS + 1) + strength + 1
     usable = np.isfinite(ends).all(axis=(-1, -2))
+    if not usable.any():
+        return
     ends, key = ends[usable], key[usable]
     order = np.argsort(key, kind="stable")
     lines, keys = _lines(ends[order, 0], ends[order, 1]), key[order]
