@@ -12,7 +12,7 @@ the pictures are drawn by threads.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numba import njit
@@ -20,6 +20,7 @@ from numba import njit
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+KERNEL: Final = {"cache": True, "nogil": True, "error_model": "numpy"}
 CONE, BOX = 0, 1
 NOBODY = -1
 # Sub-pixel offsets of a rotated grid. Which instant of the shutter a sample sees changes from pixel
@@ -29,50 +30,53 @@ NUM_SAMPLES = len(SAMPLE_OFFSETS_PX)
 SAMPLE_TIMES = (np.arange(NUM_SAMPLES) + 0.5) / NUM_SAMPLES
 
 
-@njit(cache=True, nogil=True)
-def hit_cone(ro, rd, length, ra, rb):  # noqa: ANN001, ANN202
-    """Parameter of the first hit of a local ray (rd of any length) on a rounded cone; inf = none.
+@njit(**KERNEL)
+def hit_cone(
+    dx: float, dy: float, dz: float, px: float, py: float, pz: float,
+    length: float, ra: float, rb: float,
+) -> float:  # fmt: skip
+    """Parameter of the first hit of the local ray p + t d (d of any length); inf = none.
 
-    The cone runs from the origin (radius ra) to (0, 0, length) (radius rb).
+    The cone runs from the origin (radius ra) to (0, 0, length) (radius rb). What depends on p alone
+    is the same for all pixels of a solid, and the compiler takes it out of their loop.
     """
-    norm = np.sqrt(rd[0] * rd[0] + rd[1] * rd[1] + rd[2] * rd[2])
-    dx, dy, dz = rd[0] / norm, rd[1] / norm, rd[2] / norm
     rr = ra - rb
     m0 = length * length
-    m1 = length * ro[2]
-    m2 = length * dz
-    m3 = dx * ro[0] + dy * ro[1] + dz * ro[2]
-    m5 = ro[0] * ro[0] + ro[1] * ro[1] + ro[2] * ro[2]
+    m1 = length * pz
+    m5 = px * px + py * py + pz * pz
     d2 = m0 - rr * rr
-    k2 = d2 - m2 * m2
-    k1 = d2 * m3 - m1 * m2 + m2 * rr * ra
     k0 = d2 * m5 - m1 * m1 + 2 * m1 * rr * ra - m0 * ra * ra
+    m2 = length * dz
+    m3 = dx * px + dy * py + dz * pz
+    m4 = dx * dx + dy * dy + dz * dz
+    k2 = d2 * m4 - m2 * m2
+    k1 = d2 * m3 - m1 * m2 + m2 * rr * ra
     h = k1 * k1 - k0 * k2
-    if h < 0:
+    if not h >= 0:
         return np.inf
-    if k2 > 1e-12:
+    if k2 > 1e-12 * m4:
         t = (-np.sqrt(h) - k1) / k2
         y = m1 - ra * rr + t * m2
         if 0 < y < d2:
-            return t / norm if t > 0 else np.inf
+            return t if t > 0 else np.inf
     m6 = m3 - m2
-    m7 = m5 - 2 * m1 + m0
-    h1 = m3 * m3 - m5 + ra * ra
-    h2 = m6 * m6 - m7 + rb * rb
+    h1 = m3 * m3 - m4 * (m5 - ra * ra)
+    h2 = m6 * m6 - m4 * (m5 - 2 * m1 + m0 - rb * rb)
     t = np.inf
     if h1 > 0:
         t = -m3 - np.sqrt(h1)
     if h2 > 0:
         t = min(t, -m6 - np.sqrt(h2))
-    return t / norm if t > 0 else np.inf
+    return t / m4 if t > 0 else np.inf
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def hit_box(ro, rd):  # noqa: ANN001, ANN202
     """Parameter of the first hit of a local ray on the cube from -1 to 1; inf = none."""
     near, far = -np.inf, np.inf
     for axis in range(3):
         step = rd[axis]
+        # A ray along a face: the slab is met nowhere or everywhere.
         if abs(step) < 1e-12:
             step = 1e-12
         a, b = (-1 - ro[axis]) / step, (1 - ro[axis]) / step
@@ -80,7 +84,7 @@ def hit_box(ro, rd):  # noqa: ANN001, ANN202
     return near if near < far and near > 0 else np.inf
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def draw(rays, linear, offset, shape, boxes, z, ids):  # noqa: ANN001, ANN201
     """Cast every solid over its box, keeping the nearest: fills z and ids.
 
@@ -93,12 +97,16 @@ def draw(rays, linear, offset, shape, boxes, z, ids):  # noqa: ANN001, ANN201
         z: (S, h, w) float32 depth, holding what stands before.
         ids: (S, h, w) int16 index of the solid seen, NOBODY where the background is.
     """
-    d = np.empty(3)
+    d, ro = np.empty(3), np.empty(3)
     for m in range(len(shape)):
         length, ra, rb, kind = shape[m]
         for instant in range(NUM_SAMPLES):
             time = min(instant, linear.shape[0] - 1)
-            A, ro = linear[time, m], offset[time, m]
+            a00, a01, a02 = linear[time, m, 0]
+            a10, a11, a12 = linear[time, m, 1]
+            a20, a21, a22 = linear[time, m, 2]
+            ro[:] = offset[time, m]
+            px, py, pz = ro
             for row in range(boxes[m, 1], boxes[m, 3]):
                 for col in range(boxes[m, 0], boxes[m, 2]):
                     s = (instant + 2 * row + col) & 3
@@ -106,15 +114,20 @@ def draw(rays, linear, offset, shape, boxes, z, ids):  # noqa: ANN001, ANN201
                     x0, y0 = rays[row, col, 0], rays[row, col, 1]
                     x = x0 + u * (rays[row, col + 1, 0] - x0) + v * (rays[row + 1, col, 0] - x0)
                     y = y0 + u * (rays[row, col + 1, 1] - y0) + v * (rays[row + 1, col, 1] - y0)
-                    for i in range(3):
-                        d[i] = A[i, 0] * x + A[i, 1] * y + A[i, 2]
-                    t = hit_cone(ro, d, length, ra, rb) if kind == CONE else hit_box(ro, d)
+                    dx = a00 * x + a01 * y + a02
+                    dy = a10 * x + a11 * y + a12
+                    dz = a20 * x + a21 * y + a22
+                    if kind == CONE:
+                        t = hit_cone(dx, dy, dz, px, py, pz, length, ra, rb)
+                    else:
+                        d[0], d[1], d[2] = dx, dy, dz
+                        t = hit_box(ro, d)
                     if t < z[s, row, col]:
                         z[s, row, col] = t
                         ids[s, row, col] = m
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def _surface(p, length, ra, rb, kind, normal):  # noqa: ANN001, ANN202
     """Texture coordinates (u around, 0.5 in front; v from start to end) and the local normal."""
     if kind == BOX:
@@ -136,7 +149,7 @@ def _surface(p, length, ra, rb, kind, normal):  # noqa: ANN001, ANN202
     return 0.5 + np.arctan2(p[0], p[1]) / (2 * np.pi), (p[2] + ra) / (length + ra + rb)
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def resolve(  # noqa: ANN201
     image, rays, linear, offset, shape, patches, atlas, levels, light, gain, regions, z, ids  # noqa: ANN001
 ):
@@ -202,7 +215,7 @@ def resolve(  # noqa: ANN201
                     image[row, col, i] = np.uint8(min(255.0, value))
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def cast_shadows(image, floor_m, regions, spots):  # noqa: ANN001, ANN201
     """Darken the floor beneath people.
 
@@ -227,7 +240,7 @@ def cast_shadows(image, floor_m, regions, spots):  # noqa: ANN001, ANN201
                     image[row, col, i] = np.uint8(image[row, col, i] * left)
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def add_noise(image, tile, shift_row, shift_col, table):  # noqa: ANN001, ANN201
     """Map levels by the (256, 3) table, add the (n, n, 3) int8 tile, shifted and wrapped; in place."""
     size = tile.shape[0]
@@ -242,7 +255,7 @@ def add_noise(image, tile, shift_row, shift_col, table):  # noqa: ANN001, ANN201
                     image[row, col, i] = np.uint8(min(255, max(0, value)))
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def _texel(texture, u, v, out):  # noqa: ANN001, ANN202
     """Bilinear colour at column u and row v, in texels, held at the borders."""
     rows, cols = texture.shape[0], texture.shape[1]
@@ -255,7 +268,7 @@ def _texel(texture, u, v, out):  # noqa: ANN001, ANN202
         out[i] = top * (1 - fv) + low * fv
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def _wall(textures, per_m, half, height, o, d, out):  # noqa: ANN001, ANN202
     """Colour of wall or ceiling that a ray inside the hall meets first."""
     tx = (np.sign(d[0]) * half[0] - o[0]) / d[0] if d[0] != 0 else np.inf
@@ -272,7 +285,7 @@ def _wall(textures, per_m, half, height, o, d, out):  # noqa: ANN001, ANN202
         _texel(textures[2 if d[1] < 0 else 3], (x + half[0]) * per_m, (height - z) * per_m, out)
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def _floor_hit(x, y, world_from_cam, center, half, d, at):  # noqa: ANN001, ANN202
     """Whether the ray (x, y, 1) meets the floor: fills its direction d, and where (at z = 0)."""
     for i in range(3):
@@ -285,7 +298,7 @@ def _floor_hit(x, y, world_from_cam, center, half, d, at):  # noqa: ANN001, ANN2
     return abs(at[0]) < half[0] and abs(at[1]) < half[1]
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def paint_hall(  # noqa: ANN201
     rays, world_from_cam, center, floor, floor_per_m, walls, mirrors, wall_per_m, mirror_per_m,  # noqa: ANN001
     half, height, gain, image, floor_m,  # noqa: ANN001

@@ -16,7 +16,7 @@ from numba import njit
 
 from core.synthetic.body import JOINT_NAMES
 from core.synthetic.figures import SOLIDS_PER_PERSON
-from core.synthetic.raster import CONE, hit_box, hit_cone
+from core.synthetic.raster import CONE, KERNEL, hit_box, hit_cone
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -68,7 +68,7 @@ class Sights:
     hidden_by: NDArray[np.int16]
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def _first_hit(d, first, stop, linear, local, shape, nearest):  # noqa: ANN001, ANN202
     """Smallest parameter below `nearest` at which the ray d meets solids first…stop."""
     ray = np.empty(3)
@@ -77,14 +77,16 @@ def _first_hit(d, first, stop, linear, local, shape, nearest):  # noqa: ANN001, 
         for i in range(3):
             ray[i] = A[i, 0] * d[0] + A[i, 1] * d[1] + A[i, 2] * d[2]
         if shape[m, 3] == CONE:
-            t = hit_cone(local[m], ray, shape[m, 0], shape[m, 1], shape[m, 2])
+            x, y, z = local[m]
+            length, ra, rb, _ = shape[m]
+            t = hit_cone(ray[0], ray[1], ray[2], x, y, z, length, ra, rb)
         else:
             t = hit_box(local[m], ray)
         nearest = min(nearest, t)
     return nearest
 
 
-@njit(cache=True, nogil=True)
+@njit(**KERNEL)
 def _trace(rays, owner, depth, linear, local, shape, starts, middles, radii, kinds, by):  # noqa: ANN001, ANN202
     """Fill kinds (n,) with 0 visible, 1 self, 2 person, 3 frame, and by (n,) with the group.
 

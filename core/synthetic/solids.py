@@ -77,7 +77,8 @@ class Solids:
             steps: parts into which a solid's line is cut, more where the lens bends long tubes.
 
         Returns:
-            boxes, NaN where no point of the line has an image, and infinite where only some have.
+            boxes, NaN where no point of the line has an image. Where only some have, the others
+            are left out, but for long tubes (steps > 1), whose boxes are infinite then.
         """
         share = np.linspace(0, 1, steps + 1)[:, None]
         line_mm = 1000.0 * (self.ends[..., :1, :] * (1 - share) + self.ends[..., 1:, :] * share)
@@ -89,8 +90,9 @@ class Solids:
         low = np.where(known, points - radius, np.inf).min(axis=(0, 2))
         high = np.where(known, points + radius, -np.inf).max(axis=(0, 2))
         seen, whole = known.all(axis=-1).any(axis=(0, 2)), known.all(axis=(0, 2, 3))
-        low = np.where((seen & ~whole)[:, None], -np.inf, low)
-        high = np.where((seen & ~whole)[:, None], np.inf, high)
+        if steps > 1:
+            low = np.where((seen & ~whole)[:, None], -np.inf, low)
+            high = np.where((seen & ~whole)[:, None], np.inf, high)
         return np.where(seen[:, None], np.concatenate([low, high], axis=-1), np.nan)
 
 
