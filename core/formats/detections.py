@@ -185,18 +185,7 @@ def collect(
             found=f"{num_joints} keypoints",
             remedy="Name a skeleton with as many joints as the file has keypoints.",
         )
-    with np.errstate(over="ignore", invalid="ignore"):
-        points = np.array(points_px, dtype=np.float32)
-        shares = (
-            np.full(points.shape[:2], np.nan, dtype=np.float32)
-            if confidence is None
-            else np.array(confidence, dtype=np.float32)
-        )
-    absent = ~np.all(np.isfinite(points), axis=-1)
-    if confidence is not None and absent_at_zero:
-        absent |= ~(shares > 0)
-    points[absent] = np.nan
-    shares[absent] = np.nan
+    points, shares, absent = _joints(points_px, confidence, absent_at_zero)
     frames = _frames(source, numbers, first_number)
     count = len(frames)
     someone = np.flatnonzero(np.any(~absent, axis=1))
@@ -216,6 +205,24 @@ def collect(
         hand=np.broadcast_to(np.asarray(hand, dtype=np.bool_), (count,))[order],
         first_number=first_number,
     )
+
+
+def _joints(
+    points_px: NDArray[np.floating[Any]],
+    confidence: NDArray[np.floating[Any]] | None,
+    absent_at_zero: bool,
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.bool_]]:
+    """Points (N, J, 2) and confidence (N, J) with NaN where absent, and (N, J) where that is."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        points = np.array(points_px, dtype=np.float32)
+        given = np.nan if confidence is None else confidence
+        shares = np.array(np.broadcast_to(given, points.shape[:2]), dtype=np.float32)
+    absent = np.any(~np.isfinite(points), axis=-1)
+    if confidence is not None and absent_at_zero:
+        absent |= ~(shares > 0)
+    points[absent] = np.nan
+    shares[absent] = np.nan
+    return points, shares, absent
 
 
 def _frames(

@@ -31,7 +31,8 @@ HINT_BONUS = 0.05  # sizes: for the tool's own track that this person had before
 MAX_GAP = 25  # frames that a person may be unseen by two views, and still be the same
 MIN_HITS = 5  # frames in enough views before a person is believed
 MIN_VIEWS = 3
-_MAX_HYPOTHESES = 4000
+_MAX_LEFT = 300  # detections of a frame without a person; what memory is bounded by
+_MAX_HYPOTHESES = 1000
 
 
 @dataclass(slots=True, eq=False)
@@ -205,13 +206,15 @@ def _apart(a_mm: Floats, b_mm: Floats) -> float:
 
 def _meetings(bundles: RayBundles, left: Ints) -> list[Ints]:
     """Rows of each group of two views or more that meets, the best supported first."""
+    left = left[:_MAX_LEFT]
     first, second = (left[i] for i in np.triu_indices(len(left), 1))
     other = bundles.camera[first] != bundles.camera[second]
-    first, second = first[other][:_MAX_HYPOTHESES], second[other][:_MAX_HYPOTHESES]
+    first, second = first[other], second[other]
     if not len(first):
         return []
     gap, points = pair_gaps(bundles, first, second)
-    good = gap < MEET_GATE
+    good = np.flatnonzero(gap < MEET_GATE)
+    good = good[np.argsort(gap[good], kind="stable")[:_MAX_HYPOTHESES]]
     first, second, points = first[good], second[good], points[good]
     if not len(first):
         return []

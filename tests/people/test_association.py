@@ -42,8 +42,9 @@ def identified(crowd: Crowd, *, tracks: bool) -> IdentifiedDetections:
     return assign_identities(crowd.detections, crowd.rig, crowd.tracks if tracks else None, 13)
 
 
-# Measured over seeds: at least 0.96 right, but for the dense dozen, who walk through each other and
-# whose tracks are 80 mm off: nearer than 200 mm a quarter of them is mistaken, beyond 400 mm nobody.
+# The gates were chosen on crowds of seeds 0 and 1; the seed here is another. A dense dozen walk
+# through each other: with tracks 80 mm off, up to a quarter of those nearer than 200 mm is wrong,
+# and nobody beyond 600 mm.
 CROWDS = {
     "eight players": {"num_people": 8},
     "twelve in seven views": {"num_people": 12, "num_cameras": 7},
@@ -56,7 +57,7 @@ CROWDS = {
 @pytest.mark.parametrize("kind", CROWDS)
 @pytest.mark.parametrize("tracks", [True, False], ids=["tracks", "no tracks"])
 def test_players_of_a_crowd_keep_their_identity(kind, tracks):
-    crowd = make_crowd(num_frames=50, **CROWDS[kind])
+    crowd = make_crowd(num_frames=50, seed=11, **CROWDS[kind])
     found = scores(crowd, identified(crowd, tracks=tracks))
     people = CROWDS[kind]["num_people"]
     assert found["right"] > (0.94 if kind == "a dense dozen" else 0.96)
@@ -142,6 +143,12 @@ def _rows(found: CameraDetections, rows: np.ndarray, **changes) -> CameraDetecti
     names = ("frames", "points_px", "confidence", "score", "identity", "hand")
     values = {name: getattr(found, name)[rows] for name in names} | changes
     return CameraDetections(joints=found.joints, **values)
+
+
+def test_a_frame_flooded_with_detections_is_bounded_and_answered():
+    crowd = make_crowd(num_people=4, num_frames=2, num_bystanders=200)
+    found = identified(crowd, tracks=False)
+    assert len(found) == sum(len(d) for d in crowd.detections)
 
 
 def test_people_in_one_view_only_stay_unmatched():
