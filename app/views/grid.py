@@ -257,6 +257,7 @@ class ViewGrid(QWidget):
     def _on_project_changed(self) -> None:
         project = self.session.project
         self._patience.stop()
+        self._pointer.forget()
         self._scenes = ()
         self._panels = {}
         recording = None if project is None else project.recording()

@@ -66,6 +66,10 @@ class Pointer:
         """Whether a picture is being moved."""
         return self._drag is not None and self._drag.kind == "pan" and self._drag.is_moving
 
+    def forget(self) -> None:
+        """Another project is shown: what was hit or dragged is no more."""
+        self._drag = self.target = self.anchor = None
+
     def press(self, event: QMouseEvent) -> None:
         """Select, or begin to pan or to move a view."""
         at = event.position()

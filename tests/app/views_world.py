@@ -118,9 +118,7 @@ def make_world(num_persons: int = 12, num_frames: int = 4, seed: int = 7) -> Wor
     points[rng.random(points.shape[:-1]) < 0.06] = np.nan
     row, camera, joint = OUTLIER
     points[:, row, camera, joint] += (60.0, -35.0)
-    return World(
-        rig=rig, persons=tuple(range(num_persons)), truth_mm=truth, points_px=points
-    )
+    return World(rig=rig, persons=tuple(range(num_persons)), truth_mm=truth, points_px=points)
 
 
 def make_project(path: Path, world: World, *, without: tuple[str, ...] = ()) -> Project:
@@ -166,7 +164,7 @@ def make_tracks(world: World) -> GroundTracks:
 
 def make_detections(world: World) -> IdentifiedDetections:
     points = world.points_px.transpose(0, 2, 1, 3, 4)  # F, C, P, J, 2
-    num_frames, num_cameras, num_persons, num_joints = points.shape[:4]
+    num_frames, num_cameras, _, num_joints = points.shape[:4]
     frame, camera, person = np.meshgrid(
         np.arange(num_frames), np.arange(num_cameras), np.array(world.persons), indexing="ij"
     )
