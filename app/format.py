@@ -25,6 +25,13 @@ def length(value_mm: float) -> str:
     return f"{value_mm:.0f} mm" if abs(value_mm) >= 10 else f"{value_mm:.1f} mm"
 
 
+def number(value: float) -> str:
+    """A length whose unit stands beside it; a dash where there is none."""
+    if not math.isfinite(value):
+        return "–"
+    return f"{value:,.0f}" if abs(value) >= 10 else f"{value:.1f}"
+
+
 def pixels(value_px: float) -> str:
     """A distance in the image; a dash where there is none."""
     if not math.isfinite(value_px):

@@ -105,10 +105,10 @@ class MainWindow(QMainWindow):
         self.resizeDocks([scene, inspector], [round(width * 0.34)] * 2, Qt.Orientation.Horizontal)
         self.resizeDocks(
             [scene, inspector],
-            [round(height * 0.42), round(height * 0.36)],
+            [round(height * 0.40), round(height * 0.38)],
             Qt.Orientation.Vertical,
         )
-        self.resizeDocks([timeline], [round(height * 0.16)], Qt.Orientation.Vertical)
+        self.resizeDocks([timeline], [round(height * 0.19)], Qt.Orientation.Vertical)
 
     @property
     def is_settled(self) -> bool:

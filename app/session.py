@@ -208,7 +208,7 @@ class Session(QObject):
         """
         project = Project.open(path, read_only=self._is_read_only)
         self._adopt(project)
-        if project.read_only:
+        if project.read_only and not self._is_read_only:
             self.message_posted.emit(f"Opened read-only: {project.read_only_reason}")
         else:
             self.message_posted.emit(f"Opened {project.name}: {project.num_frames:,} frames")

@@ -15,7 +15,6 @@ from core.diagnosis import explain_joint, joint_uncertainty
 
 if TYPE_CHECKING:
     from app.session import Session
-    from core.diagnosis import JointExplanation
 
 
 class JointPage(QScrollArea):
@@ -40,16 +39,12 @@ class JointPage(QScrollArea):
         self.verdict = QLabel()
         self.verdict.setFont(font(bold=True))
         head.addWidget(self.verdict)
-        self.strip = WeightStrip(session)
-        column.addWidget(self.strip)
         self.reason = QLabel()
         self.reason.setWordWrap(True)
         self.reason.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         column.addWidget(self.reason)
-        self.what_if = QLabel()
-        self.what_if.setWordWrap(True)
-        self.what_if.setTextFormat(Qt.TextFormat.RichText)
-        column.addWidget(self.what_if)
+        self.strip = WeightStrip(session)
+        column.addWidget(self.strip)
         self.place = QLabel()
         self.place.setWordWrap(True)
         self.place.setProperty("muted", True)
@@ -64,7 +59,7 @@ class JointPage(QScrollArea):
         session = self._session
         project, diagnosis, row = session.project, session.diagnosis, session.person_row
         joint = session.cursor.joint
-        parts = (self.verdict, self.what_if, self.place)
+        parts = (self.verdict, self.place)
         if project is None or diagnosis is None or row is None or joint is None:
             self.title.setText("")
             self.reason.setText(self._why_empty())
@@ -83,7 +78,10 @@ class JointPage(QScrollArea):
         self.verdict.setText("kept" if explanation.kept else verdict)
         self.verdict.setStyleSheet("" if explanation.kept else f"color: {theme.problem};")
         self.reason.setText(explanation.sentence)
-        self.what_if.setText(self._what_if_text(explanation, theme.problem))
+        self.strip.show_without(
+            {case.camera: (case.value, case.would_be_kept) for case in explanation.what_if},
+            explanation.unit,
+        )
         self.place.setText(self._place_text(row, joint))
 
     def _why_empty(self) -> str:
@@ -95,20 +93,6 @@ class JointPage(QScrollArea):
         if session.cursor.person is None or session.person_row is None:
             return "Select a person: click a joint in any view, or press Tab."
         return "Select a joint: click it in any view, or press W and S."
-
-    def _what_if_text(self, explanation: JointExplanation, problem: str) -> str:
-        rows: list[str] = []
-        names = self._session.require_project().rig.names
-        for case in explanation.what_if:
-            outcome = (
-                "kept" if case.would_be_kept else f'<span style="color:{problem}">discarded</span>'
-            )
-            value = explanation.format_value(case.value)
-            rows.append(
-                f"<tr><td>without {names[case.camera]}&nbsp;&nbsp;</td>"
-                f'<td align="right">{value}&nbsp;&nbsp;</td><td>{outcome}</td></tr>'
-            )
-        return f"<table>{''.join(rows)}</table>" if rows else ""
 
     def _place_text(self, row: int, joint: int) -> str:
         session = self._session

@@ -1,4 +1,4 @@
-"""A cell per camera: weight, residual, leave-one-out residual of the selected joint."""
+"""A cell per camera: weight, residuals, and what the selected joint would be without it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from PySide6.QtCore import QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QPainter, QPen
 from PySide6.QtWidgets import QWidget
 
-from app.format import pixels
+from app.format import number
 from app.session import HoverTarget
 from app.theme import SMALL_PT, THEMES, font, quantity_color
 
@@ -20,10 +20,12 @@ if TYPE_CHECKING:
     from app.session import Session
     from app.theme import Theme
 
-_CAPTION_PX = 64
+_CAPTION_PX = 72
 _ROW_PX = 18
 _BAR_PX = 46
-_MIN_CELL_PX = 44
+_MIN_CELL_PX = 34
+# A narrower cell has no room for words.
+_WORDY_CELL_PX = 52
 
 
 class WeightStrip(QWidget):
@@ -33,7 +35,9 @@ class WeightStrip(QWidget):
         super().__init__()
         self._session = session
         self.setMouseTracking(True)
-        self.setFixedHeight(_ROW_PX + _BAR_PX + 2 * _ROW_PX)
+        self._without: dict[int, tuple[float, bool]] = {}
+        self._unit = "mm"
+        self.setFixedHeight(_ROW_PX + _BAR_PX + 3 * _ROW_PX)
         for signal in (
             session.diagnosis_changed,
             session.cursor_changed,
@@ -41,6 +45,12 @@ class WeightStrip(QWidget):
             session.hover_changed,
         ):
             signal.connect(self.update)
+
+    def show_without(self, without: dict[int, tuple[float, bool]], unit: str) -> None:
+        """Say for each camera what the joint would come to without it, and if it were kept."""
+        self._without = without
+        self._unit = unit
+        self.update()
 
     def minimumSizeHint(self) -> QSize:
         """Narrow cells still hold a number."""
@@ -74,8 +84,9 @@ class WeightStrip(QWidget):
         painter.setPen(QColor(theme.muted))
         for top, height, caption in (
             (_ROW_PX, _BAR_PX, "weight"),
-            (_ROW_PX + _BAR_PX, _ROW_PX, "residual"),
-            (2 * _ROW_PX + _BAR_PX, _ROW_PX, "left out"),
+            (_ROW_PX + _BAR_PX, _ROW_PX, "residual, px"),
+            (2 * _ROW_PX + _BAR_PX, _ROW_PX, "left out, px"),
+            (3 * _ROW_PX + _BAR_PX, _ROW_PX, f"without, {self._unit}"),
         ):
             rect = QRectF(0, top, _CAPTION_PX - 8, height)
             painter.drawText(
@@ -119,7 +130,7 @@ class WeightStrip(QWidget):
         painter.drawRect(bar)
         if not is_observed:
             painter.setPen(QColor(theme.muted))
-            painter.drawText(bar, center, "not seen")
+            painter.drawText(bar, center, "not seen" if cell.width() >= _WORDY_CELL_PX else "–")
             return
         weight = weight if np.isfinite(weight) else 0.0
         filled = QRectF(bar)
@@ -131,8 +142,16 @@ class WeightStrip(QWidget):
         painter.setPen(QColor(theme.text))
         top = _ROW_PX + _BAR_PX
         for value in (residual, left_out):
-            painter.drawText(QRectF(cell.left(), top, cell.width(), _ROW_PX), center, pixels(value))
+            painter.drawText(QRectF(cell.left(), top, cell.width(), _ROW_PX), center, number(value))
             top += _ROW_PX
+        if camera in self._without:
+            value, is_kept = self._without[camera]
+            painter.setPen(QColor(theme.text if is_kept else theme.problem))
+            text = number(value) if self._unit == "mm" else f"{value:.0f}"
+            mark = "" if is_kept else " ✕"
+            painter.drawText(
+                QRectF(cell.left(), top, cell.width(), _ROW_PX), center, f"{text}{mark}"
+            )
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
         """Name the view under the pointer to every panel."""

@@ -26,8 +26,9 @@ if TYPE_CHECKING:
 _HEADER_PX = 56
 _RULER_PX = 22
 _MIN_ROW_PX, _MAX_ROW_PX = 6, 20
-# What counts as the full colour: a leave-one-out residual of this many pixels.
-_FULL_RESIDUAL_PX = 40.0
+# Residuals are coloured by their logarithm: the worst joint of a person is often far off, and the
+# map must still tell a slip of 10 px from a limb of somebody else.
+_LOW_RESIDUAL_PX, _HIGH_RESIDUAL_PX = 2.0, 200.0
 
 _MODES = (
     ("residual", "Worst leave-one-out residual"),
@@ -184,7 +185,7 @@ class Track(QWidget):
         summary = self._session.summary
         assert summary is not None
         if self._mode == "residual":
-            values = summary.worst_residual_px / _FULL_RESIDUAL_PX
+            values = _log_share(summary.worst_residual_px)
         else:
             values = summary.share_discarded
         order = [summary.persons.index(p) if p in summary.persons else -1 for p in self._persons()]
@@ -323,6 +324,13 @@ class Track(QWidget):
         QToolTip.showText(event.globalPosition().toPoint(), text, self, where)
 
 
+def _log_share(residual_px: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Where residuals stand between the low and the high end, 0 to 1; NaN stays NaN."""
+    clipped = np.clip(residual_px, _LOW_RESIDUAL_PX, _HIGH_RESIDUAL_PX)
+    span = np.log(_HIGH_RESIDUAL_PX / _LOW_RESIDUAL_PX)
+    return (np.log(clipped / _LOW_RESIDUAL_PX) / span).astype(np.float32)
+
+
 def _colored(values: NDArray[np.float32], nothing: QColor) -> QImage:
     """(P, N) values in 0..1 as an image of P rows in viridis; NaN in the colour of nothing."""
     table = quantity_table()
@@ -354,11 +362,9 @@ class _Legend(QWidget):
         theme = THEMES["light" if self._session.display.theme == "light" else "dark"]
         painter.setFont(font(SMALL_PT))
         painter.setPen(QColor(theme.muted))
-        low, high = (
-            ("0 px", f"≥ {_FULL_RESIDUAL_PX:.0f} px")
-            if self._mode == "residual"
-            else ("0 %", "100 %")
-        )
+        low, high = "0 %", "100 %"
+        if self._mode == "residual":
+            low, high = f"{_LOW_RESIDUAL_PX:.0f} px", f"≥ {_HIGH_RESIDUAL_PX:.0f} px"
         strip = _colored(np.linspace(0, 1, 90, dtype=np.float32)[None], QColor(theme.canvas))
         painter.drawText(
             QRectF(0, 0, 36, 16), Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignRight, low
