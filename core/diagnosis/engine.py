@@ -103,3 +103,22 @@ def robust_leave_one_out(
             rows[replaced] = part[replaced]
             whole[joints] = rows
     return found
+
+
+def imaged_left_out(
+    rig: Rig, points_px: Floats, others: LeaveOneOut[Array]
+) -> tuple[Floats, Floats]:
+    """Where each view would see the point of the others, and how far from its observation.
+
+    Args:
+        rig: the cameras.
+        points_px: (..., C, J, 2) raw pixels, as observed.
+        others: of `robust_leave_one_out`.
+
+    Returns:
+        Raw pixels (..., C, J, 2), and distances (..., C, J) in raw pixels; in undistorted ones
+        where the point lies beyond the fold-over of the lens. NaN = either absent.
+    """
+    image_px = rig.project_each(others.points_mm)
+    residual_px = np.linalg.norm(image_px - points_px, axis=-1)
+    return image_px, np.where(np.isnan(residual_px), others.residuals_px, residual_px)

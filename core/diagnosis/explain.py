@@ -143,9 +143,13 @@ class _Case:
             self.seen,
             self.degenerate,
         )
+        weights = diagnosis.triangulation.weights[row, :, joint]
+        self.agreeing = tuple(
+            int(c) for c in np.flatnonzero(self.seen & (weights > SUPPORT_WEIGHT))
+        )
         self._consensus: NDArray[np.float64] | None = None
         if self.settings.weighting == "consensus":
-            self._consensus = diagnosis.triangulation.weights[row, :, joint]
+            self._consensus = weights
 
     def _value(
         self, wss_mm: float, weights: NDArray[np.float64], seen: NDArray[np.bool_], lost: bool
@@ -244,15 +248,18 @@ class _Case:
         if self.settings.rule == "wss":
             verdict, side = ("Kept", "within") if self.kept else ("Discarded", "over")
             return f"{verdict}: WSS {value} is {side} the threshold {threshold}"
-        if self.settings.rule == "support":
-            of_all = f"{self.value:.0f} of {len(self.views)} views"
-            if self.kept:
-                return f"Kept: {of_all} agree, {self.settings.min_views} are needed"
-            only = (
-                f"only {of_all} agree" if self.value else f"none of {len(self.views)} views agree"
+        if self.settings.rule == "none":
+            return (
+                f"{'Kept' if self.kept else 'Discarded'}: {value} see it, and no rule judges them"
             )
-            return f"Discarded: {only}, and {self.settings.min_views} are needed"
-        return f"Kept: {value} see it, and no rule discards"
+        needed = f"{self.settings.min_views} are needed"
+        if self.kept:
+            return f"Kept: {self.value:.0f} of {len(self.views)} views agree, {needed}"
+        if not self.agreeing:
+            return f"Discarded: none of {len(self.views)} views agree with one another, {needed}"
+        verb = "agrees" if len(self.agreeing) == 1 else "agree"
+        who = self._names(self.agreeing)
+        return f"Discarded: of {len(self.views)} views only {who} {verb}, {needed}"
 
     def _cure(self, what_if: tuple[WhatIf, ...], disagreeing: tuple[int, ...]) -> str:
         """The least set of views without which the joint would be kept, in words."""
@@ -269,7 +276,9 @@ class _Case:
             if kept:
                 text = _with_unit(value, self.unit)
                 return f"without {self._names(muted)} it would be {text} and kept"
-        return "no one or two views are to blame" if spare >= 1 else ""
+        if self.settings.rule == "wss" and spare >= 1:
+            return "no one or two of its views are to blame"
+        return ""
 
     def _names(self, cameras: Sequence[int]) -> str:
         names = [self.rig.names[camera] for camera in cameras]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from core.diagnosis.engine import observed_in, robust, robust_leave_one_out
+from core.diagnosis.engine import imaged_left_out, observed_in, robust, robust_leave_one_out
 from core.diagnosis.lengths import arguments, with_scale
 
 if TYPE_CHECKING:
@@ -71,12 +71,11 @@ def diagnose_frame(
     observed = observed_in(undistorted)
     settings = with_scale(settings, undistorted, rig.projections)
     triangulation = robust(undistorted, rig.projections, observed, arguments(settings))
-    left_out = robust_leave_one_out(
+    others = robust_leave_one_out(
         undistorted, rig.projections, observed, triangulation.weights**settings.row_exponent
     )
     reprojection = rig.project(triangulation.points_mm)
-    loo_reprojection = rig.project_each(left_out.points_mm)
-    loo_residual = np.linalg.norm(loo_reprojection - points, axis=-1)
+    loo_reprojection, loo_residual = imaged_left_out(rig, points, others)
     return FrameDiagnosis(
         frame=observations.frame,
         persons=observations.persons,
@@ -87,7 +86,7 @@ def diagnose_frame(
         triangulation=triangulation,
         reprojection_px=reprojection,
         residual_px=np.linalg.norm(reprojection - points, axis=-1),
-        loo_points_mm=left_out.points_mm,
+        loo_points_mm=others.points_mm,
         loo_reprojection_px=loo_reprojection,
-        loo_residual_px=np.where(np.isnan(loo_residual), left_out.residuals_px, loo_residual),
+        loo_residual_px=loo_residual,
     )

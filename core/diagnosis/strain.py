@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 SUSPECT_STRAIN = 6.0
 """Six times its own uncertainty for half of all joints; see the module's measurements."""
-SUSPECT_STRAIN_OF_THREE = 9.0
+SUSPECT_STRAIN_OF_THREE = 7.0
 """The same in a rig of three, where the other two are little of a witness."""
 _LEAST_NOISE_PX = 1.0  # observations are never trusted to be better, exact though they may seem
 _LEAST_JOINTS = 20
@@ -56,6 +56,49 @@ class Strain:
     noise_px: float
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Agreement:
+    """What some cameras make of the observations, and how well they agree on it.
+
+    Attributes:
+        points_mm: (N, J, 3) plain DLT; NaN = none.
+        covariance: (N, J, 3, 3) of the points for a noise of 1 px.
+        residual_px: (N, C, J) distance from the points' images, in every camera.
+        ahead: (N, C, J) the point is in front of the camera.
+        solved: (N, J) at least two of the cameras see the joint.
+        noise_px: standard deviation of an observation along each axis, NaN where nobody knows.
+    """
+
+    points_mm: Floats
+    covariance: Floats
+    residual_px: Floats
+    ahead: Bools
+    solved: Bools
+    noise_px: float
+
+
+def agreement_of(cameras: Sequence[int], points_px: Floats, projections: Floats) -> Agreement:
+    """Triangulate by these cameras alone; arguments as for `strain_of`."""
+    chosen = np.zeros(len(projections), dtype=np.bool_)
+    chosen[list(cameras)] = True
+    seen = observed_in(points_px) & chosen[:, None]
+    points_mm = plain(points_px, projections, seen)
+    image_px, ahead = _projected(points_mm, projections)
+    residual = np.linalg.norm(image_px - points_px, axis=-1)
+    freedom = 2 * seen.sum(axis=-2) - 3
+    squares = np.where(seen & ahead, residual**2, 0.0).sum(axis=-2)
+    solved = observed_in(points_mm) & (freedom >= 1)
+    noise = np.nan
+    if solved.sum() >= _LEAST_JOINTS:
+        # The median of chi-squared over its freedom (Wilson and Hilferty), so that few views that
+        # happen to agree are not taken for little noise.
+        usual = (1 - 2 / (9 * freedom[solved])) ** 3
+        noise = float(np.sqrt(np.median(squares[solved] / freedom[solved] / usual)))
+    witnesses: Array = seen
+    covariance = point_covariance_mm2(points_mm, projections, observed=witnesses)
+    return Agreement(points_mm, covariance, residual, ahead, solved, noise)
+
+
 def strain_of(
     camera: int, points_px: Floats, projections: Floats, trusted: Sequence[int]
 ) -> Strain:
@@ -67,36 +110,22 @@ def strain_of(
         projections: (C, 3, 4).
         trusted: the cameras to judge by, `camera` not among them.
     """
-    seen = observed_in(points_px)
-    judges = np.zeros(len(projections), dtype=np.bool_)
-    judges[list(trusted)] = True
-    judging = seen & judges[:, None]
-    points_mm = plain(points_px, projections, judging)
-    image_px, ahead = _projected(points_mm, projections)
-    residual = np.linalg.norm(image_px - points_px, axis=-1)
-    freedom = 2 * judging.sum(axis=-2) - 3
-    squares = np.where(judging & ahead, residual**2, 0.0).sum(axis=-2)
-    solved = np.isfinite(points_mm).all(axis=-1) & (freedom >= 1)
-    if not solved.any():
-        return Strain(np.nan, np.nan, np.nan)
-    # The median of chi-squared over its freedom (Wilson and Hilferty), so that few views that
-    # happen to agree are not taken for little noise.
-    usual = (1 - 2 / (9 * freedom[solved])) ** 3
-    noise = float(np.sqrt(np.median(squares[solved] / freedom[solved] / usual)))
-    judged = solved & seen[:, camera]
-    if judged.sum() < _LEAST_JOINTS:
+    judges = agreement_of(trusted, points_px, projections)
+    noise = judges.noise_px
+    judged = judges.solved & observed_in(points_px[:, camera])
+    ahead = judges.ahead[:, camera]
+    if np.isnan(noise) or judged.sum() < _LEAST_JOINTS:
         return Strain(np.nan, np.nan, noise)
-    witnesses: Array = judging
-    covariance = point_covariance_mm2(points_mm, projections, observed=witnesses)
-    J = _derivatives(points_mm, projections[camera])
-    spread = np.einsum("...ab,...bc,...ac->...", J, covariance, J) + 2.0
-    off = residual[:, camera]
+    J = _derivatives(judges.points_mm, projections[camera])
+    spread = np.einsum("...ab,...bc,...ac->...", J, judges.covariance, J) + 2.0
+    off = judges.residual_px[:, camera]
     in_units = off / (max(noise, _LEAST_NOISE_PX) * np.sqrt(spread) * _MEDIAN_OF_RADIUS)
-    in_units = np.where(ahead[:, camera], in_units, np.inf)[judged]
+    in_units = np.where(ahead, in_units, np.inf)[judged]
     known = in_units[~np.isnan(in_units)]
     if len(known) < _LEAST_JOINTS:
         return Strain(np.nan, np.nan, noise)
-    return Strain(float(np.median(known)), float(np.median(off[judged & ahead[:, camera]])), noise)
+    off = off[judged & ahead]
+    return Strain(float(np.median(known)), float(np.median(off)) if len(off) else np.nan, noise)
 
 
 def find_strained(

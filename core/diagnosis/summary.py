@@ -12,7 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from core.diagnosis.engine import observed_in, robust, robust_leave_one_out, straightened
+from core.diagnosis.engine import (
+    imaged_left_out,
+    observed_in,
+    robust,
+    robust_leave_one_out,
+    straightened,
+)
 from core.diagnosis.lengths import arguments
 from core.diagnosis.source import estimate_recording_scale_mm
 from core.geometry.method import SUPPORT_WEIGHT
@@ -40,7 +46,7 @@ class RecordingSummary:
         settings: those the recording was triangulated with.
         persons: P person ids, ascending.
         worst_residual_px: (N, P) float32, the largest leave-one-out residual of any joint and view,
-            undistorted pixels; NaN where none could be had.
+            as in `FrameDiagnosis`; NaN where none could be had.
         share_discarded: (N, P) float32, of the joints that any view saw; NaN where none did.
         annotated: (N, P) bool, a hand label in any view.
         num_joints: joints of a person at a frame that any view saw.
@@ -156,11 +162,13 @@ class _Tally:
         frame, row = np.nonzero(any_seen)
         if not len(frame):
             return
-        points, observed = straightened(self.rig, block.points_px[frame, row])
+        raw = block.points_px[frame, row]
+        points, observed = straightened(self.rig, raw)
         found = robust(points, self.rig.projections, observed, options)
-        residuals = robust_leave_one_out(
+        others = robust_leave_one_out(
             points, self.rig.projections, observed, found.weights**exponent
-        ).residuals_px
+        )
+        residuals = imaged_left_out(self.rig, raw, others)[1]
         person = columns[row]
         seen = observed.any(axis=-2)
         kept = found.kept & seen

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from core.diagnosis.strain import Strain, find_strained, strain_of
+from core.diagnosis.strain import Strain, agreement_of, find_strained
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _SAME_DEGREES = 0.01
 _SAME_SHARE = 1e-4  # of the rig's extent: no two housings fit into one another
+_CLEARLY = 2.0
 _NEAREST_RIG_MM, _FARTHEST_RIG_MM = 10.0, 1e6
 
 Kind = Literal[
@@ -103,13 +104,10 @@ def calibration_suspects(rig: Rig, points_px: NDArray[np.float64]) -> list[Suspe
         if _same_pose(rig, a, b):
             wrong, right = _who_is_wrong(rig, points_px, a, b)
             copies[wrong] = right
-    strained = find_strained(points_px, rig.projections)
-    for camera, strain in strained.items():
-        if camera not in copies:
-            found.append(_contradicted(rig.names[camera], strain))
     for wrong, right in copies.items():
-        found.append(_copied(rig, points_px, wrong, right, strained.get(wrong)))
-    return found
+        found.append(_copied(rig, points_px, wrong, right))
+    strained = find_strained(points_px, rig.projections, exclude=tuple(copies))
+    return found + [_contradicted(rig.names[c], strain) for c, strain in strained.items()]
 
 
 def _contradicted(name: str, strain: Strain) -> Suspect:
@@ -143,32 +141,32 @@ def _same_pose(rig: Rig, a: int, b: int) -> bool:
 
 
 def _who_is_wrong(rig: Rig, points_px: NDArray[np.float64], a: int, b: int) -> tuple[int, int]:
-    """Of two cameras with one pose the one that the rest contradicts more, then the other."""
+    """Of two cameras with one pose the one that agrees less with the rest, then the other."""
     rest = [c for c in range(len(rig)) if c not in (a, b)]
-    strain_a, strain_b = (
-        np.nan_to_num(strain_of(c, points_px, rig.projections, rest).strain, nan=0.0, posinf=1e9)
-        for c in (a, b)
-    )
-    return (a, b) if strain_a > strain_b else (b, a)
+    with_a, with_b = (agreement_of([*rest, c], points_px, rig.projections) for c in (a, b))
+    return (b, a) if with_b.noise_px > with_a.noise_px else (a, b)
 
 
-def _copied(
-    rig: Rig, points_px: NDArray[np.float64], wrong: int, right: int, strain: Strain | None
-) -> Suspect:
+def _copied(rig: Rig, points_px: NDArray[np.float64], wrong: int, right: int) -> Suspect:
     name, original = rig.names[wrong], rig.names[right]
-    sentence = f"{name}'s calibration equals {original}'s: two cameras cannot be in one place. "
-    if strain is None:
-        rest = [c for c in range(len(rig)) if c not in (wrong, right)]
-        strain = strain_of(wrong, points_px, rig.projections, rest)
-    if np.isnan(strain.strain):
-        sentence += f"There are too few observations to tell which of {name} and {original} is "
-        sentence += "wrong. Calibrate both again."
-    else:
-        sentence += (
-            f"The other cameras contradict {name} (its observations lie "
-            f"{strain.residual_px:.0f} px from where they put them), so {name} is the copy. "
-            f"Calibrate {name} again."
+    rest = [c for c in range(len(rig)) if c not in (wrong, right)]
+    with_wrong, with_right = (
+        agreement_of([*rest, c], points_px, rig.projections).noise_px for c in (wrong, right)
+    )
+    if with_wrong > _CLEARLY * max(with_right, 1.0):
+        verdict = (
+            f"With {original} the other cameras agree to {with_right:.1f} px, with {name} to "
+            f"{with_wrong:.1f} px, so {name} is the copy. Calibrate {name} again."
         )
+    else:
+        verdict = (
+            f"The observations do not tell which of {name} and {original} is wrong. Calibrate "
+            "both again."
+        )
+    sentence = (
+        f"{name}'s calibration equals {original}'s, and two cameras cannot be in one place. "
+        f"{verdict}"
+    )
     return Suspect(camera=name, kind="same_calibration", other=original, sentence=sentence)
 
 
