@@ -10,7 +10,9 @@ import pytest
 from core.diagnosis import check_recording
 from core.diagnosis.engine import plain
 from core.formats.calibration import read_rig
+from core.formats.detections import read_detections
 from core.geometry import Rig
+from core.people import assign_identities
 from tests.diagnosis.recordings import ArraySource, observed, people
 from tests.geometry.camera_rigs import court_rig, look_at, rotation
 
@@ -245,3 +247,19 @@ def test_the_plain_solution_is_by_all_observed_views():
     points = rig.undistort(rig.project(truth))
     seen = np.ones(points.shape[:-1], dtype=bool)
     np.testing.assert_allclose(plain(points, rig.projections, seen), truth, atol=1e-4)
+
+
+@pytest.mark.data
+def test_noisy_detections_of_a_good_rig_accuse_nobody(real_data):
+    folder = real_data / "pose2sim"
+    rig = read_rig(folder / "Calib.qca.txt")
+    files = [folder / "openpose" / f"cam{c + 1:02d}_json" for c in range(4)]
+    rows = assign_identities([read_detections("openpose", file) for file in files], rig, None, 25)
+    points = np.full((100, 1, 4, 25, 2), np.nan)
+    of_person = rows.person == 0
+    place = (rows.frame[of_person], 0, rows.camera[of_person])
+    points[place] = rows.points_px[of_person]
+    report = check_recording(ArraySource(rig, points, (0,)))
+    assert report.suspects == ()
+    assert report.median_px == pytest.approx(14, abs=1)
+    assert report.mean_px == pytest.approx(16, abs=2)
