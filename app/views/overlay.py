@@ -27,8 +27,10 @@ if TYPE_CHECKING:
     from app.views.scene import ViewScene
     from app.views.transform import ViewTransform
 
-# A leave-one-out residual beyond this is a problem and no longer noise; it tops the colour scale.
-PROBLEM_RESIDUAL_PX = 10.0
+# A leave-one-out residual beyond this share of a person's extent in the view (some 14 cm) is a
+# problem and no longer noise; it tops the colour scale. Few pixels are noise whatever the person's.
+_PROBLEM_SHARE = 0.08
+_MIN_PROBLEM_PX = 5.0
 # People drawn lower than this have no room for number tags, and smaller joints.
 _TAGGED_HEIGHT = 36.0
 _FULL_SIZE_HEIGHT = 110.0
@@ -54,6 +56,11 @@ class OverlayStyle:
     theme: theme.Theme
     bones: NDArray[np.int64]
     glyphs: GlyphCache
+
+
+def problem_residual_px(scene: ViewScene) -> float:
+    """The leave-one-out residual, raw pixels, from which on a vector is red."""
+    return max(_PROBLEM_SHARE * scene.typical_height_px, _MIN_PROBLEM_PX)
 
 
 def joint_radius(scene: ViewScene, transform: ViewTransform, point_size: float) -> float:
@@ -114,7 +121,7 @@ def paint_residuals(
     end = transform.to_widget(scene.loo_px[chosen])[observed]
     residual = scene.loo_residual_px[chosen][observed]
     usable: NDArray[np.bool_] = np.isfinite(end).all(axis=-1) & np.isfinite(residual)
-    share: NDArray[np.float64] = residual / PROBLEM_RESIDUAL_PX
+    share: NDArray[np.float64] = residual / problem_residual_px(scene)
     colors = np.where(share > 1, _NUM_RESIDUAL_COLORS, np.floor(share * _NUM_RESIDUAL_COLORS))
     for index in range(_NUM_RESIDUAL_COLORS + 1):
         mask = usable & (np.minimum(colors, _NUM_RESIDUAL_COLORS) == index)

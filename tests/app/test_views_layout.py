@@ -1,12 +1,15 @@
 """Tests that views are laid out in order, apart, of their aspect, and large."""
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.views.arrangement import Arrangement
 from app.views.layout import Box, focus_cells, grid_cells
+from app.views.panel import view_size_px
 from core.errors import CommandRefusedError
+from core.geometry import Camera
 
 SPORTCENTER = [1376 / 992, 1536 / 896, 1536 / 896, 1328 / 1024, 1392 / 928, 1360 / 896, 1.0, 1.3]
 AREA = Box(4, 4, 900, 560)
@@ -71,6 +74,23 @@ def test_the_focused_view_is_by_far_the_largest():
 def test_a_single_camera_takes_the_whole_widget():
     (cell,) = grid_cells([16 / 9], AREA)
     assert cell.picture.width == pytest.approx(900, abs=1)
+
+
+@pytest.mark.parametrize(
+    ("calibrated", "recorded", "expected"),
+    [
+        ((1376, 992), None, (1376, 992)),
+        ((1376, 992), (1376, 992), (1376, 992)),
+        ((1376, 992), (688, 496), (1376, 992)),  # half-size copies
+        ((1088, 1920), (1080, 1920), (1080, 1920)),  # padded for the codec
+        (None, (640, 480), (640, 480)),
+        (None, None, (801, 601)),  # twice the principal point
+    ],
+)
+def test_a_view_has_the_size_that_observations_are_given_in(calibrated, recorded, expected):
+    K = np.array([[500.0, 0, 400], [0, 500, 300], [0, 0, 1]])
+    camera = Camera("a", K, np.zeros(0), np.eye(3), np.zeros(3), calibrated)
+    assert view_size_px(camera, recorded) == expected
 
 
 def test_no_camera_needs_no_place():

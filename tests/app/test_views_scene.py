@@ -8,6 +8,7 @@ import pytest
 from app.views.card import joint_card
 from app.views.hit_test import HIT_RADIUS, nearest_joint
 from app.views.layout import Box
+from app.views.overlay import problem_residual_px
 from app.views.scene import Form, build_scenes, joint_look, split_look, weight_levels
 from app.views.transform import ViewTransform, Zoom
 from core.diagnosis import diagnose_frame
@@ -114,6 +115,14 @@ def test_the_looks_of_a_joint_are_all_different_and_come_apart_again():
                 assert split_look(look) == (form, discarded, level)
                 seen.add(look)
     assert len(seen) == 48
+
+
+def test_residuals_are_judged_by_how_large_people_are_seen(scene):
+    # A person of about 130 px here: some 10 px are too much. Beside a camera it would be 70 px.
+    assert 5 < problem_residual_px(scene) < 20
+    near = replace(scene, typical_height_px=900.0)
+    assert problem_residual_px(near) == pytest.approx(72)
+    assert problem_residual_px(replace(scene, typical_height_px=0.0)) == 5
 
 
 def test_a_frame_without_anyone_has_empty_scenes(observations):
