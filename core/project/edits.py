@@ -164,7 +164,7 @@ class SetJoints:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SetVisibility:
-    """Say of labelled joints that they are visible, occluded or outside; the points stay.
+    """Say of labelled joints that they are visible, occluded or outside; point and origin stay.
 
     A joint without a label gets one without a place, unless it shall be visible.
     """
@@ -182,10 +182,10 @@ class SetVisibility:
         old = reader.rows("labels", self.keys)
         rows: dict[Key, Row | None] = {}
         for key in self.keys:
-            x, y = old[key][:2] if key in old else (None, None)
+            x, y, _, origin = old[key][:4] if key in old else (None, None, None, HAND)
             if x is None and self.visibility == "visible":
                 raise CommandRefusedError("Place the joint first, then it is visible.")
-            rows[key] = (x, y, self.visibility, HAND)
+            rows[key] = (x, y, self.visibility, origin)
         return {"labels": rows}
 
 

@@ -76,18 +76,18 @@ class Labels(RuleBasedStateMachine):
     def set_joints(self, keys, points, visibility, place):
         points = tuple(points[: len(keys)])
         edit = SetJoints(keys=keys, points_px=points, visibility=visibility)
-        after = {key: (*point, visibility) for key, point in zip(keys, points, strict=True)}
+        after = {key: (*point, visibility, "hand") for key, point in zip(keys, points, strict=True)}
         self.apply(edit, {**self.model, **after}, place)
 
     @rule(keys=some_joints, visibility=st.sampled_from(["visible", "occluded", "outside"]))
     def set_visibility(self, keys, visibility):
         edit = SetVisibility(keys=keys, visibility=visibility)
-        old = {key: self.model.get(key, (None, None)) for key in keys}
+        old = {key: self.model.get(key, (None, None, None, "hand")) for key in keys}
         if visibility == "visible" and any(row[0] is None for row in old.values()):
             with pytest.raises(CommandRefusedError):
                 self.store.apply(edit, place=None, annotator="a")
             return
-        after = {key: (*row[:2], visibility) for key, row in old.items()}
+        after = {key: (*row[:2], visibility, row[3]) for key, row in old.items()}
         self.apply(edit, {**self.model, **after}, None)
 
     @rule(keys=some_joints, place=places)
@@ -98,7 +98,7 @@ class Labels(RuleBasedStateMachine):
     @rule(keys=some_points, point=st.tuples(numbers, numbers, numbers), place=places)
     def set_points(self, keys, point, place):
         edit = SetPoints(keys=keys, points_mm=(point,) * len(keys))
-        self.apply(edit, {**self.model, **dict.fromkeys(keys, point)}, place)
+        self.apply(edit, {**self.model, **dict.fromkeys(keys, (*point, "hand"))}, place)
 
     @rule(keys=some_points)
     def delete_points(self, keys):
@@ -124,7 +124,7 @@ class Labels(RuleBasedStateMachine):
             points_mm=np.zeros((0, 3)),
             origin="import:test",
         )
-        new = {key: (*point, "visible") for key in keys if key not in self.model}
+        new = {key: (*point, "visible", "import:test") for key in keys if key not in self.model}
         assert self.store.import_labels(bulk, description="i", annotator="a") == len(new)
         if new:
             self.model = {**self.model, **new}
@@ -161,8 +161,8 @@ class Labels(RuleBasedStateMachine):
         if not hasattr(self, "store"):
             return
         state = self.store.state()
-        found = {JointKey(*key): row[:3] for key, row in state["labels"].items()}
-        found |= {PointKey(*key): row[:3] for key, row in state["points3d"].items()}
+        found = {JointKey(*key): row[:4] for key, row in state["labels"].items()}
+        found |= {PointKey(*key): row[:4] for key, row in state["points3d"].items()}
         assert found == self.model
         assert self.store.replay() == state
         assert self.store.revision == self.acts

@@ -4,9 +4,13 @@ Wall time depends on who else uses the machine; bytes read, memory and processor
 `benchmarks/project.py` prints the wall times.
 """
 
+import sys
+
 import pytest
 
 from benchmarks.project import build, measure
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="measured through /proc")
 
 
 def check(path):
