@@ -160,7 +160,8 @@ def index_video(path: Path, cache_directory: Path | None = None) -> VideoIndex:
     index = _load(cached, status)
     if index is None:
         index = _demux(path)
-        _save(cached, status, index)
+        with contextlib.suppress(OSError):  # a project opened read-only works without
+            _save(cached, status, index)
     return index
 
 

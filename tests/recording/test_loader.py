@@ -216,6 +216,18 @@ def test_the_screen_comes_before_the_frames_around(slow) -> None:
     loader.close()
 
 
+def test_the_frames_around_wait_for_the_screen(slow) -> None:
+    recording, (a, _) = slow
+    loader, answers = FrameLoader(recording, workers=1), Answers()
+    requests = [ImageRequest(0, frame, (96, 48)) for frame in (1, 2, 3)]
+    loader.request(requests, answers)
+    loader.prefetch(requests[:1], reach=4)
+    a.gate.release(100)
+    answers.wait(3)
+    assert a.asked[:3] == [1, 2, 3]
+    loader.close()
+
+
 def test_one_slow_camera_leaves_the_workers_to_the_others(slow) -> None:
     recording, (a, b) = slow
     loader, answers = FrameLoader(recording, workers=2), Answers()

@@ -95,6 +95,9 @@ def test_a_cameras_offset_says_where_its_own_pictures_begin(tmp_path: Path) -> N
         assert recording.state("c", 3) == "missing"
         with pytest.raises(MissingFrameError, match=r"frame 3.*from 4"):
             recording.read("c", 3)
+        assert recording.state("b", -1) == "missing"
+        with pytest.raises(MissingFrameError):
+            recording.read("b", -1)  # its source has a picture before frame 0
 
 
 def test_an_unreadable_picture_is_told_from_a_missing_one(tmp_path: Path) -> None:

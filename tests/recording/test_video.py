@@ -243,6 +243,12 @@ def test_the_index_is_kept_and_made_again_when_the_file_changes(tmp_path: Path) 
     assert len(index_video(path, tmp_path / "cache").pts) == 33
 
 
+def test_a_cache_that_cannot_be_written_does_not_matter(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "a.mp4", 20, options=H264)
+    (tmp_path / "cache").write_bytes(b"a file in the directory's place")
+    assert len(index_video(path, tmp_path / "cache").pts) == 20
+
+
 @pytest.mark.parametrize("keep", [0, 7, 60, -9])
 def test_a_damaged_index_is_made_again(keep: int, tmp_path: Path) -> None:
     path = write_video(tmp_path / "a.mp4", 20, options=H264)
@@ -262,12 +268,19 @@ def test_what_is_no_video_is_refused_by_name(content: bytes, tmp_path: Path) -> 
         VideoReader(VideoSpec(path=path))
 
 
-def test_a_playlist_of_good_videos_is_not_followed(tmp_path: Path) -> None:
-    video = write_video(tmp_path / "a.ts", 10, options=H264)
-    playlist = tmp_path / "b.mp4"
-    playlist.write_text(
-        f"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\n{video}\n#EXT-X-ENDLIST\n", "utf-8"
-    )
+PLAYLISTS = {
+    "a.mp4": "ffconcat version 1.0\nfile good.ts\n",
+    "a.m3u8": "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\ngood.ts\n#EXT-X-ENDLIST\n",
+}
+
+
+@pytest.mark.parametrize("name", PLAYLISTS)
+def test_a_playlist_of_good_videos_is_not_followed(name: str, tmp_path: Path) -> None:
+    write_video(tmp_path / "good.ts", 10, options=H264)
+    playlist = tmp_path / name
+    playlist.write_text(PLAYLISTS[name], "utf-8")
+    with av.open(str(playlist)) as container:
+        assert container.streams.video  # libav by itself follows it
     with pytest.raises(DataError, match="a video that can be decoded"):
         VideoReader(VideoSpec(path=playlist))
 
