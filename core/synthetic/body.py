@@ -274,7 +274,9 @@ def _arm_angles(moves: _Moves, side: int, sign: float) -> Floats:
     angles = _towards(angles, moves.guard * (1 - raised), wide)
     angles = _towards(angles, moves.guard * raised, high)
     attacker = np.array([role <= Role.GUEST for role in moves.motion.roles])
-    call = attacker * (1 - moves.guard) * (1 - moves.running) * _smooth(3 * moves.slow(5, 6.0) - 1.4)
+    call = (
+        attacker * (1 - moves.guard) * (1 - moves.running) * _smooth(3 * moves.slow(5, 6.0) - 1.4)
+    )
     angles = _towards(angles, call, [1.25, 0.15, 0.9, 0.35])
     pointing = np.array([role == Role.REFEREE for role in moves.motion.roles])
     arm_out = pointing * _smooth(4 * moves.slow(7 - side, 5.0) - 2.2)

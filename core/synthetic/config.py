@@ -133,5 +133,5 @@ class SynthConfig:
         )
 
 
-DEMO_CONFIG = SynthConfig(num_frames=60, seed=7)
+DEMO_CONFIG = SynthConfig(num_frames=48, seed=14, jpeg_quality=85)
 """What ``trilabel demo`` generates on its first run."""

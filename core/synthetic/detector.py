@@ -40,13 +40,13 @@ class ViewTruth:
     """What one camera truly sees over F frames of N people (bystanders too).
 
     Attributes:
-        points_px: (F, N, 13, 2) raw pixels; NaN where there is no image.
+        points_px: (F, N, 13, 2) float32 raw pixels; NaN where there is no image.
         sight: (F, N, 13) uint8, values of `Sight`.
         share: (F, N, 13) float32 visible share of the joint.
         hidden_by: (F, N, 13) int16 index of the person in front, negative for nobody.
     """
 
-    points_px: Floats
+    points_px: NDArray[np.float32]
     sight: NDArray[np.uint8]
     share: NDArray[np.float32]
     hidden_by: NDArray[np.int16]
@@ -73,7 +73,7 @@ def _happens(rng: np.random.Generator, chance: Floats, memory: float = 0.88) -> 
     return ndtr(_lasting(rng, chance.shape, memory)) < chance
 
 
-def _extent(points: Floats) -> Floats:
+def _extent(points: NDArray[np.float32]) -> Floats:
     """(F, N) diagonal of a person's joints, 0 where nothing has an image."""
     known = np.isfinite(points)
     high = np.where(known, points, -np.inf).max(axis=2)
@@ -82,11 +82,9 @@ def _extent(points: Floats) -> Floats:
     return np.asarray(size)
 
 
-def _jumped(
-    rng: np.random.Generator, truth: ViewTruth, extent: Floats
-) -> tuple[Floats, Bools]:
+def _jumped(rng: np.random.Generator, truth: ViewTruth, extent: Floats) -> tuple[Floats, Bools]:
     """Points with some taken from a neighbour's same joint, and which ones."""
-    points, num = truth.points_px, truth.points_px.shape[1]
+    points, num = truth.points_px.astype(np.float64), truth.points_px.shape[1]
     apart = np.linalg.norm(points[:, :, None] - points[:, None], axis=-1)
     apart[:, np.arange(num), np.arange(num)] = np.inf
     apart = np.where(np.isnan(apart), np.inf, apart)
@@ -129,12 +127,12 @@ def _found(rng: np.random.Generator, truth: ViewTruth, extent: Floats) -> Bools:
     return ~_happens(rng, chance, 0.75) & (num_inside >= 5)
 
 
-def _confidence(
-    rng: np.random.Generator, truth: ViewTruth, jumps: Bools, error: Floats
-) -> Floats:
+def _confidence(rng: np.random.Generator, truth: ViewTruth, jumps: Bools, error: Floats) -> Floats:
     unsure = _UNSURE[truth.sight]
     steady = _lasting(rng, unsure.shape, 0.7)
-    value = _CONFIDENCE[truth.sight] + unsure * (0.7 * steady + 0.7 * rng.standard_normal(unsure.shape))
+    value = _CONFIDENCE[truth.sight] + unsure * (
+        0.7 * steady + 0.7 * rng.standard_normal(unsure.shape)
+    )
     # What was taken from a neighbour is a good joint, only somebody else's.
     taken = 0.80 + 0.10 * rng.standard_normal(unsure.shape)
     value = np.where(jumps & (truth.sight != int(Sight.OUTSIDE)), taken, value)
@@ -194,7 +192,9 @@ def simulate_detector(
     parts: list[tuple[NDArray[np.int64], Floats, Floats]] = []
     for first in range(0, len(truth.points_px), _CHUNK):
         rng = np.random.default_rng([*seed, first])
-        frames, points, confidence = _spoiled(rng, truth.part(slice(first, first + _CHUNK)), size_px)
+        frames, points, confidence = _spoiled(
+            rng, truth.part(slice(first, first + _CHUNK)), size_px
+        )
         parts.append((frames + first, points, confidence))
     frames, points, confidence = (np.concatenate([part[i] for part in parts]) for i in range(3))
     confidence = np.where(np.isfinite(points).all(axis=-1), confidence, np.nan)

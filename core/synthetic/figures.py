@@ -125,7 +125,11 @@ class _Tailor:
 
 def _trunk_and_head(tailor: _Tailor, cast: Cast) -> None:
     bodies, scale = tailor.bodies, tailor.scale[:, None]
-    hips, spine, chest = tailor.point(Point.PELVIS), tailor.point(Point.SPINE), tailor.point(Point.CHEST)
+    hips, spine, chest = (
+        tailor.point(Point.PELVIS),
+        tailor.point(Point.SPINE),
+        tailor.point(Point.CHEST),
+    )
     ahead, up = bodies.chest[..., 1, :], bodies.chest[..., 2, :]
     waist = hips + 0.55 * (spine - hips)
     tailor.add("torso", waist, chest - 0.125 * scale * up, (0.142, 0.170), ahead, 1.48)
@@ -157,8 +161,7 @@ def _limbs(tailor: _Tailor, cast: Cast, side: int) -> None:
     heel, toe = tailor.point(Point.LEFT_HEEL + side), tailor.point(Point.LEFT_TOE + side)
     tailor.add("shoe", heel, toe, (0.042, 0.036), ankle - heel, 0.9)
     shoulder, elbow, wrist = (
-        tailor.point(p + side)
-        for p in (Point.LEFT_SHOULDER, Point.LEFT_ELBOW, Point.LEFT_WRIST)
+        tailor.point(p + side) for p in (Point.LEFT_SHOULDER, Point.LEFT_ELBOW, Point.LEFT_WRIST)
     )
     ahead = bodies.chest[..., 1, :] + 0.05 * bodies.chest[..., 0, :]
     base = tailor.point(Point.CHEST) - 0.035 * tailor.scale[:, None] * bodies.chest[..., 2, :]

@@ -9,13 +9,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 from typing import TYPE_CHECKING
-
 
 import numpy as np
 
 from core.recording.cv import cv2
-
 from core.synthetic.solids import Solids, boxes, cones, joined
 
 if TYPE_CHECKING:
@@ -79,9 +78,7 @@ class _Floor:
 
     def path(self, points_m: NDArray[np.float64], colour: tuple[int, ...], width_m: float) -> None:
         thick = max(1, round(width_m * FLOOR_PER_M))
-        cv2.polylines(
-            self.texture, [self._px(points_m)], False, colour, thick, cv2.LINE_AA, _SHIFT
-        )
+        cv2.polylines(self.texture, [self._px(points_m)], False, colour, thick, cv2.LINE_AA, _SHIFT)
 
     def line(self, x0: float, y0: float, x1: float, y1: float, **style: object) -> None:
         colour, width = _style(style)
@@ -112,7 +109,8 @@ def _cloud(rng: np.random.Generator, shape: tuple[int, int], cell: int) -> NDArr
     """Smooth noise of unit deviation, features of `cell` texels."""
     rows, cols = shape[0] // cell + 3, shape[1] // cell + 3
     noise = rng.standard_normal((rows, cols)).astype(np.float32)
-    return cv2.resize(noise, (shape[1], shape[0]), interpolation=cv2.INTER_CUBIC)
+    smooth = cv2.resize(noise, (shape[1], shape[0]), interpolation=cv2.INTER_CUBIC)
+    return np.asarray(smooth, np.float32)
 
 
 def _basketball(floor: _Floor) -> None:
@@ -196,7 +194,9 @@ def _wall_texture(rng: np.random.Generator, length_m: float, kind: int) -> Pictu
         box(place + 0.1, 0.05, place + 0.5, 2.1, (74, 70, 66))
     for place in rng.uniform(1.0, length_m - 2.0, 4):
         kit = np.round(rng.integers(40, 140) + 0.25 * rng.integers(-60, 60, 3)).astype(int).tolist()
-        box(place, 0, place + rng.uniform(0.4, 1.6), rng.uniform(0.3, 0.9), (kit[0], kit[1], kit[2]))
+        box(
+            place, 0, place + rng.uniform(0.4, 1.6), rng.uniform(0.3, 0.9), (kit[0], kit[1], kit[2])
+        )
     shade = 1 + 0.05 * _cloud(rng, shape, 160) + 0.012 * _cloud(rng, shape, 8)
     shade *= np.linspace(1.05, 0.86, shape[0], dtype=np.float32)[:, None]
     wall = cv2.GaussianBlur(wall, (3, 3), 0.7)
@@ -265,7 +265,7 @@ def _tubes() -> tuple[NDArray[np.float64], list[int]]:
     colours = [0] * len(tubes)
     angles = np.linspace(0, 2 * np.pi, 15)
     ring = np.stack([0.225 * np.cos(angles), 12.425 + 0.225 * np.sin(angles)], axis=-1)
-    for (x0, y0), (x1, y1) in zip(ring[:-1], ring[1:], strict=True):
+    for (x0, y0), (x1, y1) in pairwise(ring):
         tubes.append((x0, y0, RIM_HEIGHT_M, x1, y1, RIM_HEIGHT_M, 0.012))
         tubes.append((x0, y0, RIM_HEIGHT_M, 0.55 * x1, 12.425 + 0.55 * (y1 - 12.425), 2.62, 0.006))
         colours += [2, 3]
@@ -279,9 +279,7 @@ def _frames() -> Solids:
     patches = np.array([[0, colour, 1, 1] for colour in colours * 2])
     fronts = np.broadcast_to(np.array([0.31, 0.77, 0.55]), (1, len(both), 3))
     radii = np.repeat(both[:, 6:7], 2, axis=1)
-    pipes = cones(
-        both[None, :, :3], both[None, :, 3:6], radii, fronts, np.ones(len(both)), patches
-    )
+    pipes = cones(both[None, :, :3], both[None, :, 3:6], radii, fronts, np.ones(len(both)), patches)
     plates: list[tuple[float, float, float, float, float, float, int]] = []
     for side in (1.0, -1.0):
         plates.append((0, side * 12.83, 3.425, 0.9, 0.02, 0.525, 1))
@@ -313,7 +311,9 @@ def build_hall(seed: int) -> Hall:
     walls.append(_ceiling_texture(rng))
     factor = MIRROR_PER_M / WALL_PER_M
     mirrors = [
-        cv2.GaussianBlur(cv2.resize(wall, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA), (0, 0), 2.2)
+        cv2.GaussianBlur(
+            cv2.resize(wall, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA), (0, 0), 2.2
+        )
         for wall in walls
     ]
     return Hall(

@@ -154,11 +154,11 @@ class _Crowd:
 
     def _place(self) -> None:
         """A start in the middle of an attack, officials and bystanders at their places."""
-        for person in self.attackers:
+        for person in self.attackers.tolist():
             self.position[person] = self._spot(person)
-        for person in np.flatnonzero(self.mark >= 0):
+        for person in np.flatnonzero(self.mark >= 0).tolist():
             self.position[person] = self._guard_place(person)
-        for person in np.flatnonzero(self.roles >= Role.REFEREE):
+        for person in np.flatnonzero(self.roles >= Role.REFEREE).tolist():
             self.position[person] = self._official_place(person)
 
     def _spot(self, person: int) -> Floats:
@@ -220,27 +220,29 @@ class _Crowd:
             self.mark = self._marks()
             self.target_left[:] = 0
             self.holder_left = 0.0
-        if self.holder_left < 0 or self.holder not in self.attackers:
+        if self.holder_left < 0 or self.holder not in self.attackers.tolist():
             others = [p for p in self.attackers if p != self.holder]
             if others:
-                gaps = [np.linalg.norm(self.position[p] - self.position[self.holder]) for p in others]
+                gaps = [
+                    np.linalg.norm(self.position[p] - self.position[self.holder]) for p in others
+                ]
                 self.holder = int(others[int(np.argmin(gaps + self.rng.uniform(0, 4, len(gaps))))])
             self.holder_left = float(self.rng.uniform(2.0, 5.0))
 
     def _choose_targets(self, dt: float) -> None:
         self.target_left -= dt
         away = np.abs(self.basket[1] - self.position[:, 1])
-        for person in self.attackers:
+        for person in self.attackers.tolist():
             if self.target_left[person] <= 0:
                 self.target[person] = self._spot(person)
                 self.target_left[person] = self.rng.uniform(0.9, 3.0)
                 far = away[person] > 13
                 pace = self.rng.uniform(4.2, 6.2) if far else self.rng.choice([1.2, 2.2, 3.8, 5.0])
                 self.speed_limit[person] = pace
-        for person in np.flatnonzero(self.mark >= 0):
+        for person in np.flatnonzero(self.mark >= 0).tolist():
             self.target[person] = self._guard_place(person)
             self.speed_limit[person] = 6.3
-        for person in np.flatnonzero(self.roles >= Role.REFEREE):
+        for person in np.flatnonzero(self.roles >= Role.REFEREE).tolist():
             self.target[person] = self._official_place(person)
             self.speed_limit[person] = 3.8 if self.roles[person] == Role.REFEREE else 1.3
 
@@ -335,9 +337,7 @@ def _smoothed(
     )
 
 
-def _passes(
-    holder: NDArray[np.int64], fps: float
-) -> tuple[NDArray[np.int64], Floats]:
+def _passes(holder: NDArray[np.int64], fps: float) -> tuple[NDArray[np.int64], Floats]:
     """Who catches, and how far the ball has flown; a pass ends when its catcher is the holder."""
     catcher, flight = holder.copy(), np.zeros(len(holder))
     length = max(1, round(0.5 * fps))

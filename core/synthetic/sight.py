@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import TYPE_CHECKING
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from numba import njit
@@ -20,6 +21,8 @@ from core.synthetic.raster import CONE, KERNEL, hit_box, hit_cone
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    Array: TypeAlias = NDArray[Any]
 
     from core.geometry.camera import Camera
     from core.synthetic.solids import Solids
@@ -69,7 +72,9 @@ class Sights:
 
 
 @njit(**KERNEL)
-def _first_hit(d, first, stop, linear, local, shape, nearest):  # noqa: ANN001, ANN202
+def _first_hit(
+    d: Array, first: int, stop: int, linear: Array, local: Array, shape: Array, nearest: float
+) -> float:
     """Smallest parameter below `nearest` at which the ray d meets solids first…stop."""
     ray = np.empty(3)
     for m in range(first, stop):
@@ -87,7 +92,19 @@ def _first_hit(d, first, stop, linear, local, shape, nearest):  # noqa: ANN001, 
 
 
 @njit(**KERNEL)
-def _trace(rays, owner, depth, linear, local, shape, starts, middles, radii, kinds, by):  # noqa: ANN001, ANN202
+def _trace(
+    rays: Array,
+    owner: Array,
+    depth: Array,
+    linear: Array,
+    local: Array,
+    shape: Array,
+    starts: Array,
+    middles: Array,
+    radii: Array,
+    kinds: Array,
+    by: Array,
+) -> None:
     """Fill kinds (n,) with 0 visible, 1 self, 2 person, 3 frame, and by (n,) with the group.
 
     Rays run from the camera and end at the joint; groups are bounded by balls about `middles`, and
@@ -125,7 +142,7 @@ def _groups(
     ends = np.concatenate([people.ends[0], frames.ends[0]])
     reach = np.concatenate([people.reach, frames.reach])
     middles, radii = np.zeros((len(bounds) - 1, 3)), np.zeros(len(bounds) - 1)
-    for g, (first, stop) in enumerate(zip(bounds[:-1], bounds[1:], strict=True)):
+    for g, (first, stop) in enumerate(pairwise(bounds.tolist())):
         points = ends[first:stop].reshape(-1, 3)
         middles[g] = 0.5 * (points.min(axis=0) + points.max(axis=0))
         far = np.linalg.norm(points - middles[g], axis=1).max()

@@ -48,9 +48,7 @@ class Solids:
     def at(self, instant: int) -> Solids:
         """One instant, T = 1."""
         one = slice(instant, instant + 1)
-        return replace(
-            self, linear=self.linear[one], origin=self.origin[one], ends=self.ends[one]
-        )
+        return replace(self, linear=self.linear[one], origin=self.origin[one], ends=self.ends[one])
 
     def ordered(self, order: Ints) -> Solids:
         """The solids of these indices, in this order."""
@@ -69,31 +67,53 @@ class Solids:
         center = camera.center_mm / 1000.0 - self.origin
         return linear, np.einsum("tmij,tmj->tmi", self.linear, center)
 
-    def boxes_px(self, camera: Camera, steps: int = 1) -> Floats:
-        """(M, 4) x0 y0 x1 y1 in raw pixels around all instants.
+    def strokes_px(self, camera: Camera) -> Floats:
+        """(T, M, 5) x0 y0 x1 y1 r in raw pixels: strokes that cover the solids in the picture.
+
+        NaN where neither end has an image; where one has none, both are the other.
+        """
+        points, radius = self._lines_px(camera, 1)
+        start, end = points[..., 0, :], points[..., 1, :]
+        start, end = (
+            np.where(np.isnan(start), end, start),
+            np.where(np.isnan(end), start, end),
+        )
+        return np.concatenate([start, end, radius.max(axis=-1, keepdims=True)], axis=-1)
+
+    def boxes_px(self, camera: Camera, steps: int) -> Floats:
+        """(M, 4) x0 y0 x1 y1 in raw pixels around long tubes, which the lens bends.
 
         Args:
             camera: the view.
-            steps: parts into which a solid's line is cut, more where the lens bends long tubes.
+            steps: parts into which a solid's line is cut.
 
         Returns:
-            boxes, NaN where no point of the line has an image. Where only some have, the others
-            are left out, but for long tubes (steps > 1), whose boxes are infinite then.
+            boxes, NaN where no point of the line has an image and infinite where only some have.
         """
+        points, radius = self._lines_px(camera, steps)
+        known = np.isfinite(points)
+        low = np.where(known, points - radius[..., None], np.inf).min(axis=(0, 2))
+        high = np.where(known, points + radius[..., None], -np.inf).max(axis=(0, 2))
+        num_known = known.all(axis=-1).sum(axis=(0, 2))
+        cut = ((num_known > 0) & (num_known < known.shape[0] * known.shape[2]))[:, None]
+        boxes = np.concatenate([np.where(cut, -np.inf, low), np.where(cut, np.inf, high)], axis=-1)
+        return np.where((num_known > 0)[:, None], boxes, np.nan)
+
+    def _lines_px(self, camera: Camera, steps: int) -> tuple[Floats, Floats]:
+        """(T, M, steps + 1, 2) points along the solids, and (T, M, steps + 1) how thick there."""
         share = np.linspace(0, 1, steps + 1)[:, None]
         line_mm = 1000.0 * (self.ends[..., :1, :] * (1 - share) + self.ends[..., 1:, :] * share)
-        points = camera.project(line_mm)
         depth_m = np.maximum(camera.depth_mm(line_mm) / 1000.0, 0.05)
         focal = max(camera.K[0, 0], camera.K[1, 1])
-        radius = (1.25 * focal * self.reach[:, None] / depth_m + 1.5)[..., None]
-        known = np.isfinite(points)
-        low = np.where(known, points - radius, np.inf).min(axis=(0, 2))
-        high = np.where(known, points + radius, -np.inf).max(axis=(0, 2))
-        seen, whole = known.all(axis=-1).any(axis=(0, 2)), known.all(axis=(0, 2, 3))
-        if steps > 1:
-            low = np.where((seen & ~whole)[:, None], -np.inf, low)
-            high = np.where((seen & ~whole)[:, None], np.inf, high)
-        return np.where(seen[:, None], np.concatenate([low, high], axis=-1), np.nan)
+        return camera.project(line_mm), 1.08 * focal * self.reach[:, None] / depth_m + 1.0
+
+
+def boxes_of(strokes: Floats) -> Floats:
+    """(M, 4) x0 y0 x1 y1 around strokes (T, M, 5) of all instants; NaN where one is NaN."""
+    radius = strokes[..., 4:]
+    low = np.minimum(strokes[..., :2], strokes[..., 2:4]) - radius
+    high = np.maximum(strokes[..., :2], strokes[..., 2:4]) + radius
+    return np.concatenate([low.min(axis=0), high.max(axis=0)], axis=-1)
 
 
 def cones(

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-
 import numpy as np
 
 from core.geometry.distortion import fold_radius
 from core.recording.cv import cv2
-
 from core.synthetic import raster
+from core.synthetic.body import Point
 from core.synthetic.figures import SHUTTER_S, SOLIDS_PER_PERSON, Cast, frame_solids
 from core.synthetic.hall import (
     FLOOR_PER_M,
@@ -20,7 +19,8 @@ from core.synthetic.hall import (
     WALL_PER_M,
     Hall,
 )
-from core.synthetic.body import Point
+from core.synthetic.hall_raster import Room, paint_hall
+from core.synthetic.solids import boxes_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -51,7 +51,8 @@ def ray_grid(camera: Camera) -> NDArray[np.float32]:
     coarse = np.stack([x, y], axis=-1).astype(np.float32)
     cols = np.broadcast_to(np.arange(width, dtype=np.float32) / _GRID_PX, (height, width))
     rows = np.broadcast_to(np.arange(height, dtype=np.float32)[:, None] / _GRID_PX, (height, width))
-    return cv2.remap(coarse, cols.copy(), rows.copy(), cv2.INTER_LINEAR)
+    fine = cv2.remap(coarse, cols.copy(), rows.copy(), cv2.INTER_LINEAR)
+    return np.asarray(fine, np.float32)
 
 
 def _size(camera: Camera) -> tuple[int, int]:
@@ -97,18 +98,21 @@ class CameraRenderer:
 
     def _paint_hall(self) -> None:
         hall = self._hall
-        raster.paint_hall(
+        room = Room(
+            floor=hall.floor,
+            floor_per_m=float(FLOOR_PER_M),
+            walls=hall.walls,
+            wall_per_m=float(WALL_PER_M),
+            mirrors=hall.mirrors,
+            mirror_per_m=float(MIRROR_PER_M),
+            half=np.array(HALF_M),
+            height=HEIGHT_M,
+        )
+        paint_hall(
             self._rays,
             np.ascontiguousarray(self.camera.R.T),
             self.camera.center_mm / 1000.0,
-            hall.floor,
-            float(FLOOR_PER_M),
-            hall.walls,
-            hall.mirrors,
-            float(WALL_PER_M),
-            float(MIRROR_PER_M),
-            np.array(HALF_M),
-            HEIGHT_M,
+            room,
             self._gain,
             self.background,
             self._floor_m,
@@ -124,20 +128,31 @@ class CameraRenderer:
         """Basket frames into the background and the depth that people are compared with."""
         frames = self._hall.frames
         boxes = self._clipped(frames.boxes_px(self.camera, 24))
-        linear, offset = frames.seen_from(self.camera)
-        raster.draw(
-            self._rays, linear, offset, frames.shape, boxes, self._static_z, self._ids
-        )
+        casting = self._casting(frames, self._static_z)
+        raster.draw(casting, boxes, np.full((1, len(frames), 5), np.inf))
         levels = np.full(len(frames), 0.95)
-        raster.resolve(
-            self.background, self._rays, linear, offset, frames.shape, frames.patches,
-            self._hall.palette, levels, self._light, self._gain, boxes, self._static_z, self._ids,
-        )  # fmt: skip
+        shading = self._shading(frames, self._hall.palette, levels)
+        raster.resolve(self.background, casting, shading, boxes)
+
+    def _casting(self, solids: Solids, z: NDArray[np.float32]) -> raster.Casting:
+        linear, offset = solids.seen_from(self.camera)
+        return raster.Casting(
+            rays=self._rays, linear=linear, offset=offset, shape=solids.shape, z=z, ids=self._ids
+        )
+
+    def _shading(self, solids: Solids, atlas: Picture, levels: Floats) -> raster.Shading:
+        return raster.Shading(
+            patches=solids.patches,
+            atlas=atlas,
+            levels=levels,
+            light=self._light,
+            gain=self._gain,
+        )
 
     def _clipped(self, boxes_px: Floats) -> NDArray[np.int64]:
         """Whole-pixel boxes within the picture less one pixel; empty where there is no image."""
         width, height = _size(self.camera)
-        known = ~np.isnan(boxes_px).any(axis=1)
+        known = np.asarray(~np.isnan(boxes_px).any(axis=1))
         filled = np.where(known[:, None], boxes_px, 0)
         limit = np.array([width - 1, height - 1])
         low = np.clip(np.floor(filled[:, :2]), 0, limit)
@@ -155,7 +170,10 @@ class CameraRenderer:
 
     def _cast_shadows(self, image: Picture, bodies: Bodies) -> None:
         points = bodies.points_m[0]
-        feet = [points[:, p] for p in (Point.LEFT_TOE, Point.LEFT_HEEL, Point.RIGHT_TOE, Point.RIGHT_HEEL)]
+        feet = [
+            points[:, p]
+            for p in (Point.LEFT_TOE, Point.LEFT_HEEL, Point.RIGHT_TOE, Point.RIGHT_HEEL)
+        ]
         spots = np.zeros((len(points), 5, 4))
         for i, foot in enumerate(feet):
             spots[:, i, :2] = foot[:, :2]
@@ -171,23 +189,21 @@ class CameraRenderer:
         raster.cast_shadows(image, self._floor_m, boxes, spots)
 
     def _draw_people(self, image: Picture, solids: Solids, bodies: Bodies) -> None:
-        boxes = self._clipped(solids.boxes_px(self.camera))
-        linear, offset = solids.seen_from(self.camera)
+        strokes = solids.strokes_px(self.camera)
+        boxes = self._clipped(boxes_of(strokes))
         regions = _regions(boxes)
         for x0, y0, x1, y1 in regions:
             self._z[:, y0:y1, x0:x1] = self._static_z[:, y0:y1, x0:x1]
-        raster.draw(self._rays, linear, offset, solids.shape, boxes, self._z, self._ids)
+        casting = self._casting(solids, self._z)
+        raster.draw(casting, boxes, strokes)
         ground = bodies.points_m[0, :, Point.PELVIS, :2]
         levels = np.append(np.repeat(self._hall.brightness(ground), SOLIDS_PER_PERSON), 1.0)
-        raster.resolve(
-            image, self._rays, linear, offset, solids.shape, solids.patches, self._cast.atlas,
-            levels, self._light, self._gain, regions, self._z, self._ids,
-        )  # fmt: skip
+        raster.resolve(image, casting, self._shading(solids, self._cast.atlas, levels), regions)
 
     def _developed(self, image: Picture, frame: int) -> Picture:
         """Soft lens, exposure, colour balance and noise."""
         rng = np.random.default_rng([*self._seed, frame])
-        soft = cv2.GaussianBlur(image, (3, 3), 0.62)
+        soft = np.asarray(cv2.GaussianBlur(image, (3, 3), 0.62), np.uint8)
         exposure = self._brightness * rng.normal(1, 0.006)
         level = np.linspace(0, 1, 256)[:, None] ** self._gamma
         table = np.clip(255 * exposure * self._balance * level + 0.5, 0, 255).astype(np.uint8)

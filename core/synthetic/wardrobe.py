@@ -10,11 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-
 import numpy as np
 
 from core.recording.cv import cv2
-
 from core.synthetic.motion import Role
 
 if TYPE_CHECKING:
@@ -85,7 +83,9 @@ def _shaded(colour: Colour, factor: float) -> Colour:
     return b, g, r
 
 
-def _write(picture: Picture, text: str, center: int, row: int, size: tuple[int, int], ink: Colour) -> None:
+def _write(
+    picture: Picture, text: str, center: int, row: int, size: tuple[int, int], ink: Colour
+) -> None:
     """Text of a size (columns, rows) about a place; may run over the sides, where the back is."""
     (width, height), _ = cv2.getTextSize(text, cv2.FONT_HERSHEY_DUPLEX, 2.0, 7)
     mask = np.zeros((height + 8, width + 8), np.uint8)
