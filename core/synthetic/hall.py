@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from core.recording.cv import cv2
+from core.synthetic.hall_raster import Room, stacked
 from core.synthetic.solids import Solids, boxes, cones, joined
 
 if TYPE_CHECKING:
@@ -43,17 +44,13 @@ class Hall:
     """Everything that does not move.
 
     Attributes:
-        floor: (rows, columns, 3) texture, `FLOOR_PER_M` texels a metre.
-        walls: textures of -x, +x, -y, +y and the ceiling, `WALL_PER_M`.
-        mirrors: the same, blurred, `MIRROR_PER_M`.
-        light: (rows, columns) float32 brightness over the floor, one texel a metre / 4.
+        room: box and textures.
+        light: (rows, columns) float32 brightness over the floor, every quarter of a metre.
         frames: basket frames, boards, rims, benches; those at +y come first.
         palette: (1, n, 3) atlas of the frames' colours.
     """
 
-    floor: Picture
-    walls: tuple[Picture, ...]
-    mirrors: tuple[Picture, ...]
+    room: Room
     light: NDArray[np.float32]
     frames: Solids
     palette: Picture
@@ -316,11 +313,19 @@ def build_hall(seed: int) -> Hall:
         )
         for wall in walls
     ]
-    return Hall(
+    wall_stack, walls_at = stacked(walls)
+    mirror_stack, mirrors_at = stacked([np.asarray(mirror, np.uint8) for mirror in mirrors])
+    room = Room(
         floor=floor,
-        walls=tuple(walls),
-        mirrors=tuple(np.ascontiguousarray(mirror, np.uint8) for mirror in mirrors),
-        light=light,
-        frames=_frames(),
-        palette=np.array([_PALETTE], np.uint8),
+        floor_per_m=float(FLOOR_PER_M),
+        walls=wall_stack,
+        walls_at=walls_at,
+        wall_per_m=float(WALL_PER_M),
+        mirrors=mirror_stack,
+        mirrors_at=mirrors_at,
+        mirror_per_m=float(MIRROR_PER_M),
+        half=np.array(HALF_M),
+        height=HEIGHT_M,
     )
+    palette = np.array([_PALETTE], np.uint8)
+    return Hall(room=room, light=light, frames=_frames(), palette=palette)

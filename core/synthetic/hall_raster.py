@@ -6,12 +6,15 @@ there; the floor also mirrors, dimly and blurred, what its reflected ray meets.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numba import njit
 
 from core.synthetic.raster import KERNEL, NUM_SAMPLES, SAMPLE_OFFSETS_PX, Array
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 class Room(NamedTuple):
@@ -20,9 +23,11 @@ class Room(NamedTuple):
     Attributes:
         floor: (rows along y, columns along x, 3).
         floor_per_m: its texels a metre.
-        walls: five textures: -x, +x, -y, +y, ceiling; rows grow downward.
+        walls: one picture of all walls, see `stacked`: -x, +x, -y, +y, ceiling.
+        walls_at: (5, 3) where each is: first row, rows, columns.
         wall_per_m: texels a metre of walls.
         mirrors: the walls, blurred, as the floor's polish shows them.
+        mirrors_at: likewise.
         mirror_per_m: texels a metre of mirrors.
         half: (2,) half sizes along x and y, metres.
         height: metres.
@@ -30,74 +35,72 @@ class Room(NamedTuple):
 
     floor: Array
     floor_per_m: float
-    walls: tuple[Array, ...]
+    walls: Array
+    walls_at: Array
     wall_per_m: float
-    mirrors: tuple[Array, ...]
+    mirrors: Array
+    mirrors_at: Array
     mirror_per_m: float
     half: Array
     height: float
 
 
+def stacked(textures: Sequence[Array]) -> tuple[Array, Array]:
+    """Textures below each other in one picture, and (n, 3) first row, rows and columns of each."""
+    width = max(texture.shape[1] for texture in textures)
+    padded = [np.pad(t, ((0, 0), (0, width - t.shape[1]), (0, 0))) for t in textures]
+    rows = [len(texture) for texture in textures]
+    first = np.cumsum([0, *rows[:-1]])
+    places = np.stack([first, rows, [texture.shape[1] for texture in textures]], axis=-1)
+    return np.concatenate(padded), places.astype(np.int64)
+
+
 @njit(**KERNEL)
-def _texel(texture: Array, u: float, v: float, out: Array) -> None:
-    """Bilinear colour at column u and row v, in texels, held at the borders."""
-    rows, cols = texture.shape[0], texture.shape[1]
+def _texel(
+    texture: Array, first: int, rows: int, cols: int, u: float, v: float
+) -> tuple[float, float, float]:
+    """Bilinear colour at column u and row v of one texture of a stack, held at its borders."""
     u, v = min(max(u, 0.0), cols - 1.001), min(max(v, 0.0), rows - 1.001)
     c, r = int(u), int(v)
     fu, fv = u - c, v - r
-    for i in range(3):
-        top = texture[r, c, i] * (1 - fu) + texture[r, c + 1, i] * fu
-        low = texture[r + 1, c, i] * (1 - fu) + texture[r + 1, c + 1, i] * fu
-        out[i] = top * (1 - fv) + low * fv
+    r += first
+    a, b, d, e = (1 - fu) * (1 - fv), fu * (1 - fv), (1 - fu) * fv, fu * fv
+    return (
+        a * texture[r, c, 0] + b * texture[r, c + 1, 0] + d * texture[r + 1, c, 0]
+        + e * texture[r + 1, c + 1, 0],
+        a * texture[r, c, 1] + b * texture[r, c + 1, 1] + d * texture[r + 1, c, 1]
+        + e * texture[r + 1, c + 1, 1],
+        a * texture[r, c, 2] + b * texture[r, c + 1, 2] + d * texture[r + 1, c, 2]
+        + e * texture[r + 1, c + 1, 2],
+    )  # fmt: skip
 
 
 @njit(**KERNEL)
 def _wall(
-    textures: tuple[Array, ...],
-    per_m: float,
-    half: Array,
-    height: float,
-    o: Array,
-    d: Array,
-    out: Array,
-) -> None:
-    """Colour of wall or ceiling that a ray inside the hall meets first."""
-    tx = (np.sign(d[0]) * half[0] - o[0]) / d[0] if d[0] != 0 else np.inf
-    ty = (np.sign(d[1]) * half[1] - o[1]) / d[1] if d[1] != 0 else np.inf
-    tz = (height - o[2]) / d[2] if d[2] > 0 else np.inf
+    texture: Array, places: Array, per_m: float, hx: float, hy: float, height: float,
+    ox: float, oy: float, oz: float, dx: float, dy: float, dz: float,
+) -> tuple[float, float, float]:  # fmt: skip
+    """Colour of the wall or ceiling that the ray o + t d meets first, from inside."""
+    tx = (np.sign(dx) * hx - ox) / dx if dx != 0 else np.inf
+    ty = (np.sign(dy) * hy - oy) / dy if dy != 0 else np.inf
+    tz = (height - oz) / dz if dz > 0 else np.inf
     if tz < min(tx, ty):
-        x, y = o[0] + tz * d[0], o[1] + tz * d[1]
-        _texel(textures[4], (x + half[0]) * per_m, (y + half[1]) * per_m, out)
+        wall, u, v = 4, ox + tz * dx + hx, oy + tz * dy + hy
     elif tx < ty:
-        y, z = o[1] + tx * d[1], o[2] + tx * d[2]
-        _texel(textures[0 if d[0] < 0 else 1], (y + half[1]) * per_m, (height - z) * per_m, out)
+        wall, u, v = 0 if dx < 0 else 1, oy + tx * dy + hy, height - oz - tx * dz
     else:
-        x, z = o[0] + ty * d[0], o[2] + ty * d[2]
-        _texel(textures[2 if d[1] < 0 else 3], (x + half[0]) * per_m, (height - z) * per_m, out)
+        wall, u, v = 2 if dy < 0 else 3, ox + ty * dx + hx, height - oz - ty * dz
+    return _texel(texture, places[wall, 0], places[wall, 1], places[wall, 2], u * per_m, v * per_m)
 
 
 @njit(**KERNEL)
-def _floor_hit(
-    x: float, y: float, world_from_cam: Array, center: Array, half: Array, d: Array, at: Array
-) -> bool:
-    """Whether the ray (x, y, 1) meets the floor: fills its direction d, and where (at z = 0)."""
-    for i in range(3):
-        r = world_from_cam[i]
-        d[i] = r[0] * x + r[1] * y + r[2]
-    if d[2] >= 0:
-        return False
-    t = -center[2] / d[2]
-    at[0], at[1], at[2] = center[0] + t * d[0], center[1] + t * d[1], 0.0
-    return abs(at[0]) < half[0] and abs(at[1]) < half[1]
-
-
-@njit(**KERNEL)
-def _gloss(room: Room, d: Array, at: Array, out: Array) -> float:
-    """Share and (in `out`) colour of what the floor mirrors at `at` for a ray d; turns d upward."""
-    sine = -d[2] / np.sqrt(d[0] * d[0] + d[1] * d[1] + d[2] * d[2])
-    d[2] = -d[2]
-    _wall(room.mirrors, room.mirror_per_m, room.half, room.height, at, d, out)
-    return 0.05 + 0.55 * (1 - sine) ** 4
+def _ray(R: Array, x: float, y: float) -> tuple[float, float, float]:
+    """The direction (x, y, 1) of the camera's frame in the world; R is world_from_cam."""
+    return (
+        R[0, 0] * x + R[0, 1] * y + R[0, 2],
+        R[1, 0] * x + R[1, 1] * y + R[1, 2],
+        R[2, 0] * x + R[2, 1] * y + R[2, 2],
+    )
 
 
 @njit(**KERNEL)
@@ -121,34 +124,44 @@ def paint_hall(
         image: (h, w, 3) uint8 to fill.
         floor_m: (h, w, 2) float32 to fill: where on the floor a pixel looks, NaN elsewhere.
     """
-    half, per_m = room.half, room.floor_per_m
-    d, at, colour, gloss, total = np.zeros(3), np.zeros(3), np.zeros(3), np.zeros(3), np.zeros(3)
+    floor, per_m, walls, walls_at, wall_per_m, mirrors, mirrors_at, mirror_per_m, half, up = room
+    hx, hy = half
+    ox, oy, oz = center
+    rows, cols = floor.shape[:2]
     for row in range(rays.shape[0]):
         below = min(row + 1, rays.shape[0] - 1)
         for col in range(rays.shape[1]):
             after = min(col + 1, rays.shape[1] - 1)
-            total[:] = 0
             floor_m[row, col] = np.nan
+            image[row, col] = 0
             x0, y0 = rays[row, col, 0], rays[row, col, 1]
             x1, y1 = rays[row, after, 0] - x0, rays[row, after, 1] - y0
             x2, y2 = rays[below, col, 0] - x0, rays[below, col, 1] - y0
             if np.isnan(x0 + x1 + x2) or gain[row, col] <= 0:
-                image[row, col] = 0
                 continue
-            polish = 0.0
-            if _floor_hit(x0, y0, world_from_cam, center, half, d, at):
-                floor_m[row, col, 0], floor_m[row, col, 1] = at[0], at[1]
-                polish = _gloss(room, d, at, gloss)
+            blue = green = red = polish = 0.0
+            dx, dy, dz = _ray(world_from_cam, x0, y0)
+            t = -oz / dz
+            if dz < 0 and abs(ox + t * dx) < hx and abs(oy + t * dy) < hy:
+                x, y = ox + t * dx, oy + t * dy
+                floor_m[row, col, 0], floor_m[row, col, 1] = x, y
+                polish = 0.05 + 0.55 * (1 + dz / np.sqrt(dx * dx + dy * dy + dz * dz)) ** 4
+                strong = NUM_SAMPLES * polish
+                b, g, r = _wall(
+                    mirrors, mirrors_at, mirror_per_m, hx, hy, up, x, y, 0.0, dx, dy, -dz
+                )
+                blue, green, red = strong * b, strong * g, strong * r
             for s in range(NUM_SAMPLES):
                 u, v = SAMPLE_OFFSETS_PX[s, 0], SAMPLE_OFFSETS_PX[s, 1]
-                x, y = x0 + u * x1 + v * x2, y0 + u * y1 + v * y2
-                if _floor_hit(x, y, world_from_cam, center, half, d, at):
-                    _texel(room.floor, (at[0] + half[0]) * per_m, (at[1] + half[1]) * per_m, colour)
-                    for i in range(3):
-                        total[i] += colour[i] * (1 - 0.6 * polish) + polish * gloss[i]
+                dx, dy, dz = _ray(world_from_cam, x0 + u * x1 + v * x2, y0 + u * y1 + v * y2)
+                t = -oz / dz
+                x, y, matt = ox + t * dx, oy + t * dy, 1 - 0.6 * polish
+                if dz < 0 and abs(x) < hx and abs(y) < hy:
+                    b, g, r = _texel(floor, 0, rows, cols, (x + hx) * per_m, (y + hy) * per_m)
                 else:
-                    _wall(room.walls, room.wall_per_m, half, room.height, center, d, colour)
-                    total += colour
-            for i in range(3):
-                value = total[i] / NUM_SAMPLES * gain[row, col] + 0.5
-                image[row, col, i] = np.uint8(min(255.0, value))
+                    b, g, r = _wall(walls, walls_at, wall_per_m, hx, hy, up, ox, oy, oz, dx, dy, dz)
+                blue, green, red = blue + matt * b, green + matt * g, red + matt * r
+            lens = gain[row, col] / NUM_SAMPLES
+            image[row, col, 0] = np.uint8(min(255.0, lens * blue + 0.5))
+            image[row, col, 1] = np.uint8(min(255.0, lens * green + 0.5))
+            image[row, col, 2] = np.uint8(min(255.0, lens * red + 0.5))

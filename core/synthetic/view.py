@@ -11,15 +11,7 @@ from core.recording.cv import cv2
 from core.synthetic import raster
 from core.synthetic.body import Point
 from core.synthetic.figures import SHUTTER_S, SOLIDS_PER_PERSON, Cast, frame_solids
-from core.synthetic.hall import (
-    FLOOR_PER_M,
-    HALF_M,
-    HEIGHT_M,
-    MIRROR_PER_M,
-    WALL_PER_M,
-    Hall,
-)
-from core.synthetic.hall_raster import Room, paint_hall
+from core.synthetic.hall_raster import paint_hall
 from core.synthetic.solids import boxes_of
 
 if TYPE_CHECKING:
@@ -27,6 +19,7 @@ if TYPE_CHECKING:
 
     from core.geometry.camera import Camera
     from core.synthetic.body import Bodies
+    from core.synthetic.hall import Hall
     from core.synthetic.solids import Solids
 
     Floats = NDArray[np.float64]
@@ -97,22 +90,11 @@ class CameraRenderer:
         self._tile = _noise_tile(rng, rng.uniform(1.0, 2.0))
 
     def _paint_hall(self) -> None:
-        hall = self._hall
-        room = Room(
-            floor=hall.floor,
-            floor_per_m=float(FLOOR_PER_M),
-            walls=hall.walls,
-            wall_per_m=float(WALL_PER_M),
-            mirrors=hall.mirrors,
-            mirror_per_m=float(MIRROR_PER_M),
-            half=np.array(HALF_M),
-            height=HEIGHT_M,
-        )
         paint_hall(
             self._rays,
             np.ascontiguousarray(self.camera.R.T),
             self.camera.center_mm / 1000.0,
-            room,
+            self._hall.room,
             self._gain,
             self.background,
             self._floor_m,
