@@ -1,15 +1,21 @@
 """The compiled path of triangulation: numpy arrays in, numpy arrays out, no torch.
 
 It owns the walk over blocks of `LANES` joints; the arithmetic is in `kernel_lanes`,
-`kernel_median` and `kernel_consensus`. Everything is float64 inside, whatever comes in. The
-functions release the GIL and are cached on disk; `warm_up` in the face loads them, or compiles
-them on a machine's first start (seconds), so it belongs on a background thread.
+`kernel_median` and `kernel_consensus`. Everything is float64. The entry points release the GIL and
+are cached on disk; `warm_up` in the face loads them, or compiles them on a machine's first start
+(seconds), so it belongs on a background thread.
+
+Trap: numba's cache looks at the file of the entry point alone, and would go on using the old code
+of a changed helper. So each entry point is made inside a function and holds a fingerprint of all
+the kernel's files: what a closure holds is part of numba's key.
 """
 
 from __future__ import annotations
 
+import hashlib
 import math
-from typing import NamedTuple
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numba import njit
@@ -25,8 +31,6 @@ from core.geometry.kernel_lanes import (
     make_forms,
     make_rows,
     solve_pairs,
-    solve_total,
-    sum_forms,
 )
 from core.geometry.kernel_load import gauge, load_cameras, load_pixels
 from core.geometry.kernel_median import (
@@ -39,6 +43,7 @@ from core.geometry.kernel_median import (
     log_view_weights,
     square_distances,
 )
+from core.geometry.kernel_solve import solve_weighted
 from core.geometry.method import (
     CONSENSUS_SCALES,
     HUBER,
@@ -47,8 +52,18 @@ from core.geometry.method import (
     SUPPORT_WEIGHT,
 )
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+CACHED = {**FAST, "cache": True}
+
 EQUAL, PAIRWISE, CONSENSUS, GIVEN = 0, 1, 2, 3
 RULE_NONE, RULE_WSS, RULE_SUPPORT = 0, 1, 2
+
+
+def _fingerprint() -> str:
+    files = [*sorted(Path(__file__).parent.glob("kernel*.py")), Path(__file__).parent / "method.py"]
+    return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
 
 
 class Tables(NamedTuple):
@@ -305,8 +320,15 @@ def _triangulate_block(
     for k in range(LANES):
         work.kept[k] = _is_kept(rules, work.weights, work.wss_m[k], k)
     _fall_back(rules, block, work.kept, work.omega)
-    sum_forms(block.forms, work.omega, work.total)
-    solve_total(work.total, PARALLEL_WEIGHTED, work.points, work.crosses)
+    solve_weighted(
+        block.rows,
+        block.forms,
+        work.omega,
+        PARALLEL_WEIGHTED,
+        work.total,
+        work.points,
+        work.crosses,
+    )
 
 
 @njit(**FAST)
@@ -352,85 +374,104 @@ def _store(block: Block, rules: Rules, work: Work, b: int, j: int, k: int, answe
         out[2] = 1e3 * candidate[2 * LANES + k] + z + gap
 
 
-@njit(**FAST)
-def robust(
-    points_px: np.ndarray,
-    observed: np.ndarray,
-    projections: np.ndarray,
-    tables: Tables,
-    rules: Rules,
-    given: np.ndarray,
-    answer: Answer,
-) -> None:
-    """METHOD, sections 1 and 2, for (B, C, J, 2) pixels and (1 or B, C, 3, 4) projections.
+def _make_robust(fingerprint: str) -> Callable[..., None]:
+    @njit(**CACHED)
+    def robust(
+        points_px: np.ndarray,
+        observed: np.ndarray,
+        projections: np.ndarray,
+        tables: Tables,
+        rules: Rules,
+        given: np.ndarray,
+        answer: Answer,
+    ) -> None:
+        """METHOD, sections 1 and 2, for (B, C, J, 2) pixels and (1 or B, C, 3, 4) projections.
 
-    `observed` is (B, C, J); so is `given`, the weights, where they are given.
-    """
-    num_batch, num_views, num_joints = observed.shape
-    block, work = _new_block(projections), _new_work(num_views, tables)
-    for first in range(0, num_batch * num_joints, LANES):
-        num = min(LANES, num_batch * num_joints - first)
-        _load(points_px, observed, first, num, block)
-        _triangulate_block(block, tables, rules, given, first, num, work)
-        for k in range(num):
-            n = first + k
-            _store(block, rules, work, n // num_joints, n % num_joints, k, answer)
+        `observed` is (B, C, J); so is `given`, the weights, where they are given.
+        """
+        assert fingerprint
+        num_batch, num_views, num_joints = observed.shape
+        block, work = _new_block(projections), _new_work(num_views, tables)
+        for first in range(0, num_batch * num_joints, LANES):
+            num = min(LANES, num_batch * num_joints - first)
+            _load(points_px, observed, first, num, block)
+            _triangulate_block(block, tables, rules, given, first, num, work)
+            for k in range(num):
+                n = first + k
+                _store(block, rules, work, n // num_joints, n % num_joints, k, answer)
 
-
-@njit(**FAST)
-def weighted(
-    points_px: np.ndarray,
-    observed: np.ndarray,
-    projections: np.ndarray,
-    factors: np.ndarray,
-    points_mm: np.ndarray,
-) -> None:
-    """Plain DLT, row factors (B, C, J) given; NaN where it is degenerate."""
-    num_batch, num_views, num_joints = observed.shape
-    block = _new_block(projections)
-    lanes = num_views * LANES
-    log_weights, omega, weights = np.empty(lanes), np.empty(lanes), np.empty(lanes)
-    total, points, crosses = np.empty(FORM_SLOTS * LANES), np.empty(3 * LANES), np.empty(LANES)
-    for first in range(0, num_batch * num_joints, LANES):
-        num = min(LANES, num_batch * num_joints - first)
-        _load(points_px, observed, first, num, block)
-        _agree_weights(GIVEN, factors, first, num, block.pixels, log_weights, weights)
-        row_factors_squared(log_weights, 1.0, omega)
-        sum_forms(block.forms, omega, total)
-        solve_total(total, PARALLEL_WEIGHTED, points, crosses)
-        for k in range(num):
-            b, j = (first + k) // num_joints, (first + k) % num_joints
-            good = crosses[k] > 0.0 and _count_seen(block, points, k)[1] >= 2
-            center = block.centers[b if block.centers.shape[0] > 1 else 0]
-            for axis in range(3):
-                x = 1e3 * points[axis * LANES + k] + center[axis]
-                points_mm[b, j, axis] = x if good else math.nan
+    return robust
 
 
-@njit(**FAST)
-def residual_scales(
-    points_px: np.ndarray,
-    observed: np.ndarray,
-    projections: np.ndarray,
-    tables: Tables,
-    scales_mm: np.ndarray,
-) -> None:
-    """Per joint (B, J) the residual of `least_quantile` in mm, NaN with fewer than three views."""
-    num_batch, num_views, num_joints = observed.shape
-    block = _new_block(projections)
-    candidates, least = np.empty(len(tables.pairs) * CANDIDATE_SLOTS * LANES), np.empty(LANES)
-    for first in range(0, num_batch * num_joints, LANES):
-        num = min(LANES, num_batch * num_joints - first)
-        _load(points_px, observed, first, num, block)
-        solve_pairs(block.forms, tables.pairs, candidates)
-        least_quantile(
-            candidates,
-            block.rows,
-            block.pixels,
-            block.lane_focal,
-            tables.all_views_network,
-            least,
-        )
-        for k in range(num):
-            b, j = (first + k) // num_joints, (first + k) % num_joints
-            scales_mm[b, j] = 1e3 * math.sqrt(least[k]) if least[k] < FAR else math.nan
+def _make_weighted(fingerprint: str) -> Callable[..., None]:
+    @njit(**CACHED)
+    def weighted(
+        points_px: np.ndarray,
+        observed: np.ndarray,
+        projections: np.ndarray,
+        factors: np.ndarray,
+        points_mm: np.ndarray,
+    ) -> None:
+        """Plain DLT, row factors (B, C, J) given; NaN where it is degenerate."""
+        assert fingerprint
+        num_batch, num_views, num_joints = observed.shape
+        block = _new_block(projections)
+        lanes = num_views * LANES
+        log_weights, omega, weights = np.empty(lanes), np.empty(lanes), np.empty(lanes)
+        total, points, crosses = np.empty(FORM_SLOTS * LANES), np.empty(3 * LANES), np.empty(LANES)
+        for first in range(0, num_batch * num_joints, LANES):
+            num = min(LANES, num_batch * num_joints - first)
+            _load(points_px, observed, first, num, block)
+            _agree_weights(GIVEN, factors, first, num, block.pixels, log_weights, weights)
+            row_factors_squared(log_weights, 1.0, omega)
+            solve_weighted(
+                block.rows, block.forms, omega, PARALLEL_WEIGHTED, total, points, crosses
+            )
+            for k in range(num):
+                b, j = (first + k) // num_joints, (first + k) % num_joints
+                good = crosses[k] > 0.0 and _count_seen(block, points, k)[1] >= 2
+                center = block.centers[b if block.centers.shape[0] > 1 else 0]
+                for axis in range(3):
+                    x = 1e3 * points[axis * LANES + k] + center[axis]
+                    points_mm[b, j, axis] = x if good else math.nan
+
+    return weighted
+
+
+def _make_residual_scales(fingerprint: str) -> Callable[..., None]:
+    @njit(**CACHED)
+    def residual_scales(
+        points_px: np.ndarray,
+        observed: np.ndarray,
+        projections: np.ndarray,
+        tables: Tables,
+        scales_mm: np.ndarray,
+    ) -> None:
+        """Per joint (B, J) the residual of `least_quantile` in mm, NaN with fewer than three views."""
+        assert fingerprint
+        num_batch, _, num_joints = observed.shape
+        block = _new_block(projections)
+        candidates, least = np.empty(len(tables.pairs) * CANDIDATE_SLOTS * LANES), np.empty(LANES)
+        for first in range(0, num_batch * num_joints, LANES):
+            num = min(LANES, num_batch * num_joints - first)
+            _load(points_px, observed, first, num, block)
+            solve_pairs(block.forms, tables.pairs, candidates)
+            least_quantile(
+                candidates,
+                block.rows,
+                block.pixels,
+                block.lane_focal,
+                tables.all_views_network,
+                least,
+            )
+            for k in range(num):
+                b, j = (first + k) // num_joints, (first + k) % num_joints
+                scales_mm[b, j] = 1e3 * math.sqrt(least[k]) if least[k] < FAR else math.nan
+
+    return residual_scales
+
+
+_FINGERPRINT = _fingerprint()
+robust = _make_robust(_FINGERPRINT)
+weighted = _make_weighted(_FINGERPRINT)
+residual_scales = _make_residual_scales(_FINGERPRINT)

@@ -12,18 +12,15 @@ from numba import njit
 from core.geometry.kernel_lanes import (
     FAST,
     INLINED,
-    FORM_SLOTS,
     LANES,
     ROW_SLOTS,
-    solve_total,
     sort_lanes,
-    sum_forms,
 )
 from core.geometry.kernel_median import FAR
+from core.geometry.kernel_solve import gauss_newton_step
 from core.geometry.method import (
     HUBER_STEPS,
     NUM_REFINED,
-    PARALLEL_WEIGHTED,
     REFINE_STEPS,
 )
 
@@ -119,15 +116,17 @@ def _score_pairs(
 
 
 @njit(**FAST)
-def _take_best(costs: np.ndarray, candidates: np.ndarray, start: np.ndarray, k: int) -> None:
-    """Move lane k's cheapest hypothesis into `start`, and strike it out."""
+def _take_best(costs: np.ndarray, candidates: np.ndarray, start: np.ndarray, k: int) -> bool:
+    """Move lane k's cheapest hypothesis into `start`, strike it out; whether there was one."""
     best = 0
     for p in range(1, len(costs) // LANES):
         if costs[p * LANES + k] < costs[best * LANES + k]:
             best = p
+    found = costs[best * LANES + k] < FAR
     costs[best * LANES + k] = FAR
     for axis in range(3):
         start[axis * LANES + k] = candidates[(best * 4 + axis) * LANES + k]
+    return found
 
 
 @njit(**FAST)
@@ -147,23 +146,23 @@ def find_consensus(
     points = np.zeros(3 * LANES)
     squares = np.empty(num_views * LANES)
     omega = np.empty(num_views * LANES)
-    total = np.empty(FORM_SLOTS * LANES)
-    crosses = np.empty(LANES)
     cost = np.empty(LANES)
     lowest = np.full(LANES, FAR)
+    found = np.empty(LANES, dtype=np.bool_)
     weights[:] = 0.0
     for _ in range(NUM_REFINED):
         for k in range(LANES):
-            _take_best(costs, candidates, points, k)
+            found[k] = _take_best(costs, candidates, points, k)
         for _ in range(REFINE_STEPS):
             residuals_at(rows, pixels, inverse_focal, points, squares)
             geman_mcclure(squares, tau_m, omega)
             omega *= inverse_focal
             omega *= inverse_focal
-            sum_forms(forms, omega, total)
-            solve_total(total, PARALLEL_WEIGHTED, points, crosses)
+            gauss_newton_step(rows, forms, omega, points)
         residuals_at(rows, pixels, inverse_focal, points, squares)
         cost_of(squares, tau_m, cost)
+        for k in range(LANES):
+            cost[k] = cost[k] if found[k] else FAR
         geman_mcclure(squares, tau_m, omega)
         for i in range(num_views * LANES):
             weights[i] = omega[i] if cost[i % LANES] < lowest[i % LANES] else weights[i]
@@ -184,14 +183,11 @@ def huber_weights(
     points = np.zeros(3 * LANES)
     squares = np.empty(len(omega))
     scaled = np.empty(len(omega))
-    total = np.empty(FORM_SLOTS * LANES)
-    crosses = np.empty(LANES)
     omega[:] = 1.0
     for _ in range(HUBER_STEPS):
         for i in range(len(omega)):
             scaled[i] = omega[i] * inverse_focal[i] * inverse_focal[i]
-        sum_forms(forms, scaled, total)
-        solve_total(total, PARALLEL_WEIGHTED, points, crosses)
+        gauss_newton_step(rows, forms, scaled, points)
         residuals_at(rows, pixels, inverse_focal, points, squares)
         _huber(squares, limit_m, omega)
 

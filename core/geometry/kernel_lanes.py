@@ -7,13 +7,14 @@ loop over the lanes without a branch, which LLVM turns into vector instructions.
   to LLVM, it cannot prove that slots do not overlap, and the loop stays scalar.
 - Slots are reached through a slice whose index starts at zero: an index of unknown sign costs a
   select per access (Python's negative indices) and with it the vector loads.
-- Inner loops over anything but lanes are written out (the calls to `_halley`), for only innermost
+- Inner loops over anything but lanes are written out (the calls to `halley`), for only innermost
   loops are vectorised, and helpers are `INLINED`, for a call is never vectorised.
-- `FAST` leaves NaN and infinity their meaning.
+- `FAST` leaves NaN and infinity their meaning. Nothing is cached on disk here: only the entry
+  points in `kernel` are, under a key that knows all these files.
 
 Lengths are metres in the gauge, image points thousands of pixels: normal matrices are then of
-order one, far from the limits of float32, in which some reciprocals are begun. In float64 the
-gauge's origin is near enough to every joint; no local origin is needed.
+order one, far from the limits of float32, in which some reciprocals are begun. For a pair the
+gauge's origin is near enough to be computed about; unequal weights need `kernel_solve`.
 """
 
 from __future__ import annotations
@@ -27,7 +28,6 @@ from core.geometry.method import DETERMINANT_FLOOR, PARALLEL
 
 LANES = 16
 FAST: Any = {
-    "cache": True,
     "nogil": True,
     "error_model": "numpy",
     "fastmath": {"contract", "arcp", "nsz"},
@@ -45,7 +45,7 @@ CANDIDATE_SLOTS = 4
 
 
 @njit(**INLINED)
-def _halley(c0: float, c1: float, c2: float, c3: float, x: float) -> float:
+def halley(c0: float, c1: float, c2: float, c3: float, x: float) -> float:
     """One step from the left towards the smallest root of x⁴ + c3 x³ + c2 x² + c1 x + c0.
 
     Where all roots are real, as here, it never oversteps, and it converges cubically as Laguerre's
@@ -105,10 +105,10 @@ def homogeneous_point(
     c1 = g0 * b0 + g1 * b1 + g2 * b2 - rho * e2 - e3
     c2 = rho * e1 + e2 - (g0 * g0 + g1 * g1 + g2 * g2)
     c3 = -rho - e1
-    root = _halley(c0, c1, c2, c3, 0.0)
-    root = _halley(c0, c1, c2, c3, root)
-    root = _halley(c0, c1, c2, c3, root)
-    root = _halley(c0, c1, c2, c3, root)
+    root = halley(c0, c1, c2, c3, 0.0)
+    root = halley(c0, c1, c2, c3, root)
+    root = halley(c0, c1, c2, c3, root)
+    root = halley(c0, c1, c2, c3, root)
 
     cube = e1 * e1 * e1
     floor = 1e-300 + DETERMINANT_FLOOR * cube
@@ -172,31 +172,6 @@ def sum_forms(forms: np.ndarray, omega: np.ndarray, total: np.ndarray) -> None:
             target = total[s * LANES : (s + 1) * LANES]
             for k in range(LANES):
                 target[k] += weight[k] * source[k]
-
-
-@njit(**FAST)
-def solve_total(
-    total: np.ndarray, parallel: float, points: np.ndarray, crosses: np.ndarray
-) -> None:
-    """The DLT answer of one summed form per lane, and whether its rays cross (1 or 0)."""
-    for k in range(LANES):
-        x, y, z, crossing = homogeneous_point(
-            total[k],
-            total[LANES + k],
-            total[2 * LANES + k],
-            total[3 * LANES + k],
-            total[4 * LANES + k],
-            total[5 * LANES + k],
-            total[6 * LANES + k],
-            total[7 * LANES + k],
-            total[8 * LANES + k],
-            total[9 * LANES + k],
-            parallel,
-        )
-        points[k] = x
-        points[LANES + k] = y
-        points[2 * LANES + k] = z
-        crosses[k] = crossing
 
 
 @njit(**FAST)

@@ -72,7 +72,7 @@ def gauge(
                 cameras[g, c, 4 * i + 3] = shift * 1e-3
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(nogil=True, error_model="numpy")
 def load_pixels(
     points_px: np.ndarray,
     observed: np.ndarray,

@@ -22,6 +22,8 @@ SMOOTHING_M2 = 1e-8
 # A Newton step this short leaves an error of its square over ε at most: 1e-7 mm.
 STEP_M2 = 1e-14
 MAX_PASSES = 60
+# A Newton step this much longer than Weiszfeld's (squared) is not taken.
+WILD = 1e6
 
 SUPPORT_WEIGHT = 0.05
 # Row factors reach from e^-300 to e^9 of the second strongest view's: more would cost the

@@ -158,7 +158,7 @@ def leave_one_out(
     """`leave_one_out` on arrays: C plain solves, each without one view."""
     num_views = points_px.shape[-3]
     ones = np.ones(points_px.shape[:-1]) if weights is None else weights
-    points_mm = np.empty(points_px.shape[:-1] + (3,), points_px.dtype)
+    points_mm = np.empty((*points_px.shape[:-1], 3), points_px.dtype)
     residuals_px = np.empty(points_px.shape[:-1], points_px.dtype)
     for c in range(num_views):
         factors = np.array(ones, dtype=np.float64)
@@ -189,12 +189,12 @@ def covariance(
     z = q[..., 2, None]
     with np.errstate(divide="ignore", invalid="ignore"):
         uv = q[..., :2] / z
-        J = (P[..., None, :2, :3] - uv[..., :, None] * P[..., None, 2:, :3]) / z[..., None]
+        slopes = (P[..., None, :2, :3] - uv[..., :, None] * P[..., None, 2:, :3]) / z[..., None]
     counts = np.ones(q.shape[:-1]) if weights is None else np.asarray(weights, dtype=np.float64)
     if observed is not None:
         counts = np.where(observed, counts, 0.0)
-    J = np.where((counts > 0)[..., None, None], J, 0.0)
-    information = np.einsum("...cj,...cjab,...cjad->...jbd", counts, J, J)
+    slopes = np.where((counts > 0)[..., None, None], slopes, 0.0)
+    information = np.einsum("...cj,...cjab,...cjad->...jbd", counts, slopes, slopes)
     solvable = np.isfinite(information).all((-1, -2))
     trace = np.trace(information, axis1=-2, axis2=-1)
     solvable &= np.linalg.det(np.where(solvable[..., None, None], information, 0)) > (

@@ -92,7 +92,7 @@ def is_tensor(value: object) -> bool:
 
 
 def _check_shapes(points_px: Any, projections: Any) -> None:  # noqa: ANN401
-    shape = tuple(points_px.shape)
+    shape: tuple[int, ...] = tuple(points_px.shape)
     if len(shape) < 3 or shape[-1] != 2:
         _refuse(
             "points_px",
@@ -133,10 +133,11 @@ def _check_per_view(name: str, value: Any, points_px: Any) -> None:  # noqa: ANN
         )
 
 
-def _check_length(name: str, value: float | Auto | None) -> None:
+def _check_length(name: str, value: object) -> None:
     if isinstance(value, str) and value == "auto":
         return
-    if value is not None and (isinstance(value, str) or not (0 < value < math.inf)):
+    number = isinstance(value, int | float | np.number)
+    if value is not None and not (number and 0 < value < math.inf):
         _refuse(name, 'a positive number of millimetres, or "auto"', repr(value), "Correct it.")
 
 
@@ -311,7 +312,7 @@ def point_covariance_mm2(
     Returns:
         NaN where the point is NaN or the views do not determine it.
     """
-    shape = tuple(points_mm.shape)
+    shape: tuple[int, ...] = tuple(points_mm.shape)
     if len(shape) < 2 or shape[-1] != 3:
         _refuse("points_mm", "shape (..., J, 3)", f"shape {shape}", "Give 3D points.")
     num_views = projections.shape[-3] if len(projections.shape) >= 3 else 0
