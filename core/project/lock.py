@@ -48,6 +48,8 @@ def acquire_writer_lock(folder: Path) -> tuple[WriterLock | None, str]:
         lock.acquire()
     except Timeout:
         return None, f"another window is open on it ({_holder(folder)})"
+    except NotImplementedError:
+        return None, "its file system cannot lock files"
     except OSError as error:
         return None, f"its folder cannot be written to ({error.strerror or error})"
     try:

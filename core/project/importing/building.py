@@ -51,13 +51,13 @@ class Contents:
         detections: one for each camera of the rig, in its order and the project's skeleton; empty
             where there are none at all.
         labels: hand labels of other tools, with what each import is called.
-        provenance: where the detections come from, in words.
+        provenance: where the detections come from, as ``FORMAT:[CAM=]PATH`` each.
     """
 
     tracks: GroundTracks | None = None
     detections: tuple[CameraDetections, ...] = ()
     labels: tuple[tuple[str, BulkLabels], ...] = ()
-    provenance: str = ""
+    provenance: tuple[str, ...] = ()
 
 
 def build_project(
@@ -124,10 +124,11 @@ def _add_detections(
             bystanders += int((rows.person < 0).sum())
             yield _rows(rows, np.flatnonzero(~is_label))
 
-    count = project.add_import(machine_rows(), contents.provenance)
-    labels = _as_labels(hand, f"import:{contents.provenance}")
+    count = project.add_import(machine_rows(), ", ".join(contents.provenance))
+    formats = ", ".join(dict.fromkeys(text.partition(":")[0] for text in contents.provenance))
+    labels = _as_labels(hand, f"import:{formats}")
     if len(labels):
-        project.import_labels(labels, f"Import {contents.provenance}")
+        project.import_labels(labels, f"Import labels of {formats}")
         report(f"  placed by hand: {_count(labels)}")
     report(
         f"  people: {len(project.persons)}; {count} detections, "

@@ -115,7 +115,7 @@ def new_project(
         tracks=ground,
         detections=in_every_camera(observed.detections, rig.names, spec.skeleton, report),
         labels=_labels(observed.labels, rig),
-        provenance=", ".join(detections),
+        provenance=tuple(detections),
     )
     build_project(path, spec, contents, report=report, progress=progress)
     blank = len(rig) - len(pictures.sources)

@@ -97,7 +97,7 @@ def import_sportcenter(
         tracks=tracks,
         detections=in_every_camera(found, rig.names, skeleton, report),
         labels=tuple(("Import SportCenter's annotated poses", bulk) for bulk in labels),
-        provenance=", ".join(detections),
+        provenance=tuple(detections),
     )
     build_project(project_path, spec, contents, report=report, progress=progress)
     _report_summary(spec, pictures, report)
