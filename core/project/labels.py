@@ -118,8 +118,6 @@ class LabelStore:
         with self._lock:
             self._connection.close()
 
-    # Reading ------------------------------------------------------------------------------------
-
     def rows(self, table: str, keys: Iterable[Key]) -> dict[Key, Row]:
         """The rows that exist under these keys, values only."""
         shape = TABLES[table]
@@ -198,8 +196,6 @@ class LabelStore:
         """Grows by one with every act: what caches of anything made from labels are keyed by."""
         return int(self._all("SELECT coalesce(max(id), 0) FROM acts")[0][0])
 
-    # The journal --------------------------------------------------------------------------------
-
     @property
     def undo_description(self) -> str | None:
         """Name of the step that undo would take back; None where there is none."""
@@ -223,8 +219,6 @@ class LabelStore:
             Step(number, time, annotator, description, decode_place(place), state)
             for number, time, annotator, description, place, state in rows
         ]
-
-    # Writing ------------------------------------------------------------------------------------
 
     def apply(self, edit: Edit, *, place: Place | None, annotator: str) -> Change:
         """Carry out an edit, durably; a change of nothing where all stands as it shall already.

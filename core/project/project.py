@@ -140,8 +140,6 @@ class Project:
     ) -> None:
         self.close()
 
-    # What the project is about ------------------------------------------------------------------
-
     @property
     def spec(self) -> ProjectSpec:
         """Everything of project.toml and rig.toml."""
@@ -229,8 +227,6 @@ class Project:
         named = (subject.person for subject in self._spec.subjects)
         return tuple(sorted({*tracks, *detected, *named, *self._labels.persons().tolist()}))
 
-    # Pictures -----------------------------------------------------------------------------------
-
     def recording(self) -> Recording:
         """The pictures of all cameras, opened; close it when done.
 
@@ -251,8 +247,6 @@ class Project:
     def proxies_dir(self) -> Path:
         """Where small copies of the pictures are kept."""
         return self._cache_dir / "proxies"
-
-    # Observations -------------------------------------------------------------------------------
 
     @cached_property
     def tracks(self) -> GroundTracks | None:
@@ -322,8 +316,6 @@ class Project:
             return labelled
         return np.union1d(labelled, np.flatnonzero(self._detections.num_rows_by_frame()))
 
-    # Labels -------------------------------------------------------------------------------------
-
     def labelled_frames(self) -> NDArray[np.int64]:
         """Frames with a 2D or 3D label, ascending."""
         return np.union1d(self._labels.frames(), self._labels.frames("points3d"))
@@ -383,8 +375,6 @@ class Project:
         """The latest steps of the journal, newest first."""
         return self._labels.history(limit)
 
-    # Changing what is not a label ---------------------------------------------------------------
-
     def set_settings(self, settings: TriangulationSettings) -> None:
         """Remember how frames are triangulated."""
         self.update(settings=settings)
@@ -430,9 +420,8 @@ class Project:
         self._refuse_read_only()
         self._check_frames("tracks", tracks.row_frames)
         write_tracks(self.path / "imports" / _TRACKS_FILE, tracks)
-        self.__dict__["tracks"] = tracks
-
-    # Caches -------------------------------------------------------------------------------------
+        self.__dict__["tracks"] = tracks  # in the place of the cached property's value
+        self.__dict__.pop("_tracks_key", None)
 
     @property
     def data_key(self) -> str:
@@ -441,11 +430,17 @@ class Project:
         digest.update((self.path / RIG_FILE).read_bytes())
         entry = self._spec.detections
         digest.update(repr((self._labels.revision, entry and entry.file)).encode())
-        if self.tracks is not None:
-            digest.update(self.tracks.row_frames.tobytes())
-            digest.update(self.tracks.row_persons.tobytes())
-            digest.update(self.tracks.row_ground_mm.tobytes())
+        digest.update(self._tracks_key)
         return digest.hexdigest()
+
+    @cached_property
+    def _tracks_key(self) -> bytes:
+        if self.tracks is None:
+            return b""
+        digest = hashlib.blake2b(digest_size=8)
+        for rows in (self.tracks.row_frames, self.tracks.row_persons, self.tracks.row_ground_mm):
+            digest.update(np.ascontiguousarray(rows).data)
+        return digest.digest()
 
     def cache_path(self, key: str, suffix: str = ".h5") -> Path:
         """A file for what can be computed again, named by what it was computed from.
@@ -463,8 +458,6 @@ class Project:
             return self.path / "cache"
         place = hashlib.blake2b(str(self.path).encode(), digest_size=8).hexdigest()
         return Path(platformdirs.user_cache_dir("trilabel", appauthor=False)) / place
-
-    # Helpers ------------------------------------------------------------------------------------
 
     def _open_detections(self) -> None:
         entry = self._spec.detections
