@@ -92,6 +92,7 @@ def walk_demo(project: Path, shots: Path, *, report: Callable[[str], None]) -> N
         window = MainWindow(preferences=Preferences(scratch / "preferences.ini"))
         window.resize(*_WALK_SIZE)
         window.show()
+        window.activateWindow()  # shortcuts belong to the active window
         try:
             _Walk(window, shots, report).run(project)
         finally:

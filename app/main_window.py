@@ -21,6 +21,7 @@ from PySide6.QtWidgets import (
 from app.background import BackgroundWork
 from app.commands import Commands
 from app.inspector import Inspector
+from app.jobs import Job
 from app.key_sheet import KeySheet
 from app.new_dialog import NewProjectDialog
 from app.play import Player
@@ -34,12 +35,11 @@ from app.timeline import Timeline
 from app.tone_dialog import ToneDialog
 from app.toolbar import ContextBar
 from app.views import ViewGrid
-from core.errors import CommandRefusedError, DataError
 
 if TYPE_CHECKING:
     from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent
 
-    from app.session import DisplaySettings
+    from app.session import DisplaySettings, OpenedProject
 
 _MIN_SIZE = (1024, 640)
 _FIRST_SIZE = (1600, 900)
@@ -58,6 +58,7 @@ class MainWindow(QMainWindow):
         self.resize(*_FIRST_SIZE)
         self.setAcceptDrops(True)
         self._tone: ToneDialog | None = None
+        self._opening: Job | None = None
         self._applied_theme = self._theme()
 
         self.views = ViewGrid(self.session)
@@ -113,7 +114,7 @@ class MainWindow(QMainWindow):
     @property
     def is_settled(self) -> bool:
         """Whether everything asked for has been computed and shown."""
-        return self.background.is_idle and self.views.is_settled
+        return self._opening is None and self.background.is_idle and self.views.is_settled
 
     def _theme(self) -> Theme:
         return THEMES["light" if self.session.display.theme == "light" else "dark"]
@@ -202,13 +203,26 @@ class MainWindow(QMainWindow):
                 menu.addAction("Default layout", self.lay_out_docks)
 
     def open_project(self, path: Path) -> None:
-        """Open a project; on failure the current one stays and a message says why."""
-        try:
-            self.session.open_project(path)
-        except (DataError, CommandRefusedError) as error:
-            QMessageBox.warning(self, "Cannot open", str(error))
+        """Open a project in the background; on failure the current one stays and it is told why."""
+        job = Job(f"Opening {path.stem}", lambda _progress: self.session.load_project(path), self)
+        job.finished.connect(self._on_loaded)
+        job.failed.connect(self._on_not_loaded)
+        self._opening = job
+        self.session.message_posted.emit(f"Opening {path.stem}…")
+        job.start()
+
+    def _on_not_loaded(self, text: str) -> None:
+        if self.sender() is self._opening:
+            self._opening = None
+            QMessageBox.warning(self, "Cannot open", text)
+
+    def _on_loaded(self, opened: OpenedProject) -> None:
+        if self.sender() is not self._opening:
+            opened.project.close()  # something else was asked for since
             return
-        self._preferences.add_recent(path)
+        self._opening = None
+        self.session.take(opened)
+        self._preferences.add_recent(opened.project.path)
 
     def _choose_project(self) -> None:
         recent = self._preferences.recent()

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from core.diagnosis import FrameDiagnosis, RecordingSummary
     from core.observations import FrameObservations
+    from core.recording import Recording
     from core.synthetic.truth import Truth
 
 
@@ -84,6 +85,14 @@ class DisplaySettings:
     gamma: float = 1.0
 
 
+@dataclass(frozen=True, slots=True)
+class OpenedProject:
+    """A project that was read, and is not shown yet."""
+
+    project: Project
+    recording: Recording
+
+
 class Session(QObject):
     """Project, cursor, settings and the diagnosis of the frame under the cursor.
 
@@ -109,6 +118,7 @@ class Session(QObject):
         super().__init__(parent)
         self._is_read_only = read_only
         self._project: Project | None = None
+        self._recording: Recording | None = None
         self._cursor = Cursor()
         self._settings = TriangulationSettings()
         self._display = DisplaySettings()
@@ -126,6 +136,11 @@ class Session(QObject):
     def project(self) -> Project | None:
         """The open project, or None."""
         return self._project
+
+    @property
+    def recording(self) -> Recording | None:
+        """The pictures of the open project; the views close it."""
+        return self._recording
 
     @property
     def cursor(self) -> Cursor:
@@ -200,21 +215,39 @@ class Session(QObject):
 
         threading.Thread(target=load, name="warm-up", daemon=True).start()
 
+    def load_project(self, path: Path) -> OpenedProject:
+        """Read a project and what its views need; safe on any thread, changes nothing here.
+
+        Raises:
+            DataError: the project cannot be read; the message says why.
+        """
+        project = Project.open(path, read_only=self._is_read_only)
+        recording = project.recording()
+        # What is slow the first time (files, imports) happens here, not on the window's thread.
+        project.observations(0)
+        return OpenedProject(project, recording)
+
     def open_project(self, path: Path) -> None:
         """Open a project in place of the current one, which stays open if this fails.
 
         Raises:
             DataError: the project cannot be read; the message says why.
         """
-        project = Project.open(path, read_only=self._is_read_only)
-        self._adopt(project)
+        self.take(self.load_project(path))
+
+    def take(self, opened: OpenedProject) -> None:
+        """Show a project that was loaded; the former one is closed."""
+        project = opened.project
+        self._adopt(opened)
         if project.read_only and not self._is_read_only:
             self.message_posted.emit(f"Opened read-only: {project.read_only_reason}")
         else:
             self.message_posted.emit(f"Opened {project.name}: {project.num_frames:,} frames")
 
-    def _adopt(self, project: Project | None) -> None:
-        previous, self._project = self._project, project
+    def _adopt(self, opened: OpenedProject | None) -> None:
+        previous = self._project
+        project = self._project = None if opened is None else opened.project
+        self._recording = None if opened is None else opened.recording
         self._hover = self._summary = self._truth = None
         if project is not None:
             self._settings = project.settings

@@ -45,30 +45,28 @@ class ContextBar(QToolBar):
         self.addSeparator()
         for name in ("previous_frame", "play", "next_frame"):
             self.addAction(actions[name])
-        self._frame = self._make_frame_field()
+        self.frame = self._make_frame_field()
         self._num_frames = QLabel()
-        self._person = self._make_choice("Person (Tab)", 8)
-        self._joint = self._make_choice("Joint (W, S)", 14)
-        self._weighting = self._make_choice("How views are weighted", 10)
+        self.person = self._make_choice("Person (Tab)", 8)
+        self.joint = self._make_choice("Joint (W, S)", 14)
+        self.weighting = self._make_choice("How views are weighted", 10)
         for name, tip in _WEIGHTINGS.items():
-            self._weighting.addItem(name, name)
-            self._weighting.setItemData(
-                self._weighting.count() - 1, tip, Qt.ItemDataRole.ToolTipRole
-            )
-        self._add("Frame", self._frame, self._num_frames)
-        self._add("Person", self._person)
-        self._add("Joint", self._joint)
-        self._add("Weighting", self._weighting)
+            self.weighting.addItem(name, name)
+            self.weighting.setItemData(self.weighting.count() - 1, tip, Qt.ItemDataRole.ToolTipRole)
+        self._add("Frame", self.frame, self._num_frames)
+        self._add("Person", self.person)
+        self._add("Joint", self.joint)
+        self._add("Weighting", self.weighting)
         spring = QWidget()
         spring.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
         self.addWidget(spring)
         for name in ("grid", "frame_person", "reset_zoom", "picture_tone", "theme", "keys"):
             self.addAction(actions[name])
-        self._frame.valueChanged.connect(session.set_frame_number)
-        self._person.activated.connect(self._on_person_chosen)
-        self._joint.activated.connect(lambda row: session.select(joint=row))
-        self._weighting.activated.connect(
-            lambda row: session.set_settings(weighting=self._weighting.itemData(row))
+        self.frame.valueChanged.connect(session.set_frame_number)
+        self.person.activated.connect(self._on_person_chosen)
+        self.joint.activated.connect(lambda row: session.select(joint=row))
+        self.weighting.activated.connect(
+            lambda row: session.set_settings(weighting=self.weighting.itemData(row))
         )
         session.project_changed.connect(self._on_project_changed)
         session.cursor_changed.connect(self._on_cursor_changed)
@@ -106,41 +104,41 @@ class ContextBar(QToolBar):
     def _on_project_changed(self) -> None:
         project = self._session.project
         is_open = project is not None
-        for widget in (self._frame, self._person, self._joint, self._weighting):
+        for widget in (self.frame, self.person, self.joint, self.weighting):
             widget.setEnabled(is_open)
         self._project_name.setText(project.name if project is not None else "No project")
-        with QSignalBlocker(self._joint), QSignalBlocker(self._frame):
-            self._joint.clear()
+        with QSignalBlocker(self.joint), QSignalBlocker(self.frame):
+            self.joint.clear()
             if project is not None:
-                self._joint.addItems([name.replace("_", " ") for name in project.skeleton.joints])
+                self.joint.addItems([name.replace("_", " ") for name in project.skeleton.joints])
                 first = project.first_frame_number
                 last = first + project.num_frames - 1
-                self._frame.setRange(first, last)
+                self.frame.setRange(first, last)
                 self._num_frames.setText(f"of {last:,}")
             else:
                 self._num_frames.setText("")
         self._show_persons()
 
     def _on_cursor_changed(self, old: Cursor, new: Cursor) -> None:
-        with QSignalBlocker(self._frame):
-            self._frame.setValue(self._session.frame_number)
+        with QSignalBlocker(self.frame):
+            self.frame.setValue(self._session.frame_number)
         if new.frame != old.frame or new == old:
             self._show_persons()
-        self._person.setCurrentIndex(self._person.findData(new.person))
-        self._joint.setCurrentIndex(-1 if new.joint is None else new.joint)
+        self.person.setCurrentIndex(self.person.findData(new.person))
+        self.joint.setCurrentIndex(-1 if new.joint is None else new.joint)
 
     def _show_persons(self) -> None:
         observations = self._session.observations
         persons = observations.persons if observations is not None else ()
-        shown = tuple(self._person.itemData(row) for row in range(self._person.count()))
+        shown = tuple(self.person.itemData(row) for row in range(self.person.count()))
         if shown != persons:
-            self._person.clear()
+            self.person.clear()
             for person in persons:
-                self._person.addItem(person_pixmap(person), f"#{person}", person)
-        self._person.setCurrentIndex(self._person.findData(self._session.cursor.person))
+                self.person.addItem(person_pixmap(person), f"#{person}", person)
+        self.person.setCurrentIndex(self.person.findData(self._session.cursor.person))
 
     def _show_settings(self) -> None:
-        self._weighting.setCurrentIndex(self._weighting.findData(self._session.settings.weighting))
+        self.weighting.setCurrentIndex(self.weighting.findData(self._session.settings.weighting))
 
     def _on_person_chosen(self, row: int) -> None:
-        self._session.select(person=self._person.itemData(row))
+        self._session.select(person=self.person.itemData(row))

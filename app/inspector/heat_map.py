@@ -43,7 +43,8 @@ class HeatMap(QWidget):
         project = self._session.project
         return (project.skeleton.num_joints, len(project.rig)) if project is not None else (1, 1)
 
-    def _cell(self, joint: int, camera: int) -> QRectF:
+    def cell(self, joint: int, camera: int) -> QRectF:
+        """Where a joint's cell for a camera is drawn."""
         num_joints, num_cameras = self._shape()
         width = (self.width() - _CAPTION_PX - GRID_PX) / num_cameras
         height = min((self.height() - _HEAD_PX - GRID_PX) / num_joints, _MAX_ROW_PX)
@@ -51,7 +52,7 @@ class HeatMap(QWidget):
 
     def _target_at(self, point: QPointF) -> tuple[int, int | None] | None:
         num_joints, num_cameras = self._shape()
-        first = self._cell(0, 0)
+        first = self.cell(0, 0)
         joint = int((point.y() - first.top()) // first.height())
         if not 0 <= joint < num_joints:
             return None
@@ -75,12 +76,12 @@ class HeatMap(QWidget):
         cursor, hover = session.cursor, session.hover_target
         painter.setPen(QColor(theme.muted))
         for camera, name in enumerate(project.rig.names):
-            cell = self._cell(0, camera)
+            cell = self.cell(0, camera)
             painter.drawText(
                 QRectF(cell.left(), 0, cell.width(), _HEAD_PX), Qt.AlignmentFlag.AlignCenter, name
             )
         for joint, name in enumerate(project.skeleton.joints):
-            first = self._cell(joint, 0)
+            first = self.cell(joint, 0)
             painter.setPen(QColor(theme.text if joint == cursor.joint else theme.muted))
             caption = QRectF(0, first.top(), _CAPTION_PX - 20, first.height())
             painter.drawText(
@@ -91,7 +92,7 @@ class HeatMap(QWidget):
             if not kept[joint]:
                 _cross(painter, QPointF(_CAPTION_PX - 10, first.center().y()), theme.problem)
             for camera in range(len(project.rig)):
-                cell = self._cell(joint, camera).adjusted(1, 1, -1, -1)
+                cell = self.cell(joint, camera).adjusted(1, 1, -1, -1)
                 if observed[camera, joint] and np.isfinite(weights[camera, joint]):
                     painter.fillRect(cell, quantity_color(float(weights[camera, joint])))
                 else:
@@ -104,7 +105,7 @@ class HeatMap(QWidget):
         for joint, camera, width in outlined:
             if joint is not None:
                 painter.setPen(QPen(QColor(theme.accent), width))
-                painter.drawRect(self._cell(joint, camera))
+                painter.drawRect(self.cell(joint, camera))
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
         """Tell what a cell holds, to every panel."""

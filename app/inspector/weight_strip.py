@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from app.session import Session
     from app.theme import Theme
 
-_CAPTION_PX = 72
+_CAPTION_PX = 86
 _ROW_PX = 18
 _BAR_PX = 46
 _MIN_CELL_PX = 34
@@ -58,7 +58,8 @@ class WeightStrip(QWidget):
         num_cameras = len(project.rig) if project is not None else 8
         return QSize(_CAPTION_PX + num_cameras * _MIN_CELL_PX, self.height())
 
-    def _cell(self, camera: int) -> QRectF:
+    def cell(self, camera: int) -> QRectF:
+        """Where a camera's cell is drawn."""
         project = self._session.project
         assert project is not None
         width = (self.width() - _CAPTION_PX) / len(project.rig)
@@ -116,7 +117,7 @@ class WeightStrip(QWidget):
         residual: float,
         left_out: float,
     ) -> None:
-        cell = self._cell(camera)
+        cell = self.cell(camera)
         hover = self._session.hover_target
         is_hovered = hover is not None and hover.camera == camera
         if is_hovered or camera == self._session.cursor.camera:

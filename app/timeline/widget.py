@@ -106,7 +106,8 @@ class Track(QWidget):
         project = self._session.project
         return tuple(project.persons) if project is not None else ()
 
-    def _row_height(self) -> float:
+    def row_height(self) -> float:
+        """Height of a person's row, logical pixels."""
         room = self._track_rect().height() / max(len(self._persons()), 1)
         return float(min(max(room, _MIN_ROW_PX), _MAX_ROW_PX))
 
@@ -126,7 +127,7 @@ class Track(QWidget):
         return project.num_frames if project is not None else 1
 
     def _person_at(self, y: float) -> int | None:
-        row = int((y - _RULER_PX) // self._row_height())
+        row = int((y - _RULER_PX) // self.row_height())
         persons = self._persons()
         return persons[row] if 0 <= row < len(persons) and y >= _RULER_PX else None
 
@@ -178,7 +179,7 @@ class Track(QWidget):
     def _paint_rows(self, painter: QPainter, rect: QRectF) -> None:
         if self._rows is None:
             self._rows = self._make_rows(max(int(rect.width() * self.devicePixelRatioF()), 1))
-        height = self._row_height() * self._rows.height()
+        height = self.row_height() * self._rows.height()
         painter.drawImage(QRectF(rect.left(), rect.top(), rect.width(), height), self._rows)
 
     def _make_rows(self, num_columns: int) -> QImage:
@@ -208,7 +209,7 @@ class Track(QWidget):
             number += step
 
     def _paint_header(self, painter: QPainter, theme: Theme) -> None:
-        height = self._row_height()
+        height = self.row_height()
         selected = self._session.cursor.person
         for row, person in enumerate(self._persons()):
             top = _RULER_PX + row * height

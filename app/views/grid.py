@@ -260,7 +260,7 @@ class ViewGrid(QWidget):
         self._pointer.forget()
         self._scenes = ()
         self._panels = {}
-        recording = None if project is None else project.recording()
+        recording = self.session.recording
         self._feed.set_recording(recording)
         if project is not None:
             self._panels = make_panels(project.rig, recording)
