@@ -23,6 +23,7 @@ _LENGTH, _WIDTH = 28_000.0, 15_000.0
 _KEY_LENGTH, _KEY_WIDTH = 5_800.0, 4_900.0
 _CIRCLE = 1_800.0
 _ARC, _ARC_CENTER, _ARC_SIDE = 6_750.0, 1_575.0, 900.0
+_RUN_OFF = 2_000.0
 
 
 def polyline(points: NDArray[np.float64], *, closed: bool = False) -> Segments:
@@ -69,27 +70,74 @@ def court_lines() -> Segments:
     return np.concatenate(parts)
 
 
-def ground_grid(
-    center: NDArray[np.float64], axes: NDArray[np.float64], size_mm: float, step_mm: float
-) -> Segments:
-    """A square grid about ``center`` (3,) spanned by the two rows of ``axes`` (2, 3)."""
-    count = max(int(size_mm // (2 * step_mm)), 1)
-    places = np.arange(-count, count + 1) * step_mm
-    reach = count * step_mm
-    lines = [
-        [center + p * along - reach * across, center + p * along + reach * across]
-        for along, across in ((axes[0], axes[1]), (axes[1], axes[0]))
-        for p in places
+def court_areas() -> list[tuple[NDArray[np.float64], float]]:
+    """The court's fields as triangles (3N, 3), and how strongly each is tinted, 0 to 1."""
+    x, y, key = _LENGTH / 2, _WIDTH / 2, _KEY_WIDTH / 2
+    around = x + _RUN_OFF, y + _RUN_OFF
+    areas = [
+        (_rectangle(-around[0], -around[1], *around), 0.45),
+        (_rectangle(-x, -y, x, y), 0.75),
     ]
-    return np.asarray(lines).reshape(-1, 3)
+    areas += [(_rectangle(s * x, -key, s * (x - _KEY_LENGTH), key), 0.5) for s in (-1, 1)]
+    return areas
+
+
+def _rectangle(left: float, bottom: float, right: float, top: float) -> NDArray[np.float64]:
+    corners = _flat([(left, bottom), (right, bottom), (right, top), (left, top)])
+    return corners[[0, 1, 2, 0, 2, 3]]
+
+
+def court_outline() -> NDArray[np.float64]:
+    """(4, 3) the court's corners."""
+    x, y = _LENGTH / 2, _WIDTH / 2
+    return _flat([(-x, -y), (x, -y), (x, y), (-x, y)])
+
+
+def round_grid(reach: float, step: float) -> tuple[Segments, NDArray[np.float64]]:
+    """A grid on the ground about the origin, in pieces of a cell within ``reach``.
+
+    Returns:
+        The segments (2N, 3), and (N,) how far the middle of each is from the origin.
+    """
+    count = max(int(np.ceil(reach / step)), 1)
+    ticks = np.arange(-count, count + 1) * step
+    at, start = np.meshgrid(ticks, ticks[:-1], indexing="ij")
+    pieces = np.zeros((2, at.size, 2, 3))
+    pieces[0, :, :, 0] = at.reshape(-1, 1)
+    pieces[0, :, 0, 1], pieces[0, :, 1, 1] = start.ravel(), start.ravel() + step
+    pieces[1, :, :, :2] = pieces[0, :, :, 1::-1]
+    segments = pieces.reshape(-1, 2, 3)
+    distance = np.linalg.norm(segments.mean(axis=1), axis=1)
+    inside = distance <= reach
+    return segments[inside].reshape(-1, 3), distance[inside]
+
+
+def disc(center: NDArray[np.float64], radius: float, num_sides: int = 24) -> NDArray[np.float64]:
+    """(3 n, 3) triangles of a level disc; the first corner of each is its centre."""
+    angles = np.linspace(0, 2 * np.pi, num_sides + 1)
+    rim = center + radius * np.column_stack([np.cos(angles), np.sin(angles), np.zeros_like(angles)])
+    middle = np.broadcast_to(center, (num_sides, 3))
+    return np.stack([middle, rim[:-1], rim[1:]], axis=1).reshape(-1, 3)
 
 
 def frustum_lines(camera: Camera, depth_mm: float) -> Segments:
-    """Four edges from the camera's centre and the picture's border."""
+    """Four edges from the camera's centre, the picture's border, and a roof on its upper side."""
     corners = camera.frustum(depth_mm)
     apex, border = corners[0], corners[1:]
     edges = np.stack([np.broadcast_to(apex, border.shape), border], axis=1).reshape(-1, 3)
-    return np.concatenate([edges, polyline(border, closed=True)])
+    left, right = border[0], border[1]
+    rise = border[:2].mean(axis=0) - border[2:].mean(axis=0)
+    ridge = (left + right) / 2 + 0.22 * rise
+    inner = 0.3 * (right - left)
+    roof = polyline(np.stack([left + inner, ridge, right - inner]))
+    return np.concatenate([edges, polyline(border, closed=True), roof])
+
+
+def frustum_faces(camera: Camera, depth_mm: float) -> NDArray[np.float64]:
+    """(12, 3) the four sides of a frustum as triangles."""
+    apex, *border = camera.frustum(depth_mm)
+    sides = [[apex, border[i], border[(i + 1) % 4]] for i in range(4)]
+    return np.asarray(sides).reshape(-1, 3)
 
 
 def bone_lines(
@@ -112,14 +160,19 @@ def bone_lines(
     return segments[is_there].reshape(-1, 3), rows[is_there]
 
 
+def _ellipsoid_axes(covariance_mm2: NDArray[np.float64], num_sigmas: float) -> Segments:
+    """(3, 3) its semi-axes, one a row."""
+    variances, axes = np.linalg.eigh(covariance_mm2)
+    return (axes * np.sqrt(np.maximum(variances, 0)) * num_sigmas).T
+
+
 def ellipsoid_lines(
     center_mm: NDArray[np.float64], covariance_mm2: NDArray[np.float64], num_sigmas: float = 2.0
 ) -> Segments:
     """Three great circles of a covariance ellipsoid; nothing where it is not finite."""
     if not (np.isfinite(center_mm).all() and np.isfinite(covariance_mm2).all()):
         return np.empty((0, 3))
-    variances, axes = np.linalg.eigh(covariance_mm2)
-    scaled = (axes * np.sqrt(np.maximum(variances, 0)) * num_sigmas).T
+    scaled = _ellipsoid_axes(covariance_mm2, num_sigmas)
     angles = np.linspace(0, 2 * np.pi, 49)[:, None]
     circles = [
         polyline(center_mm + np.cos(angles) * scaled[a] + np.sin(angles) * scaled[b])
@@ -128,16 +181,19 @@ def ellipsoid_lines(
     return np.concatenate(circles)
 
 
-def up_direction(cameras: Sequence[Camera]) -> NDArray[np.float64]:
-    """Which way is up in a rig that does not say: the mean of "up in the picture".
+def up_direction(cameras: Sequence[Camera], middle_mm: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Which way is up in a rig that does not say.
 
-    Cameras that look straight down or up say nothing of it, and weigh accordingly little. An axis
-    of the world within 25 degrees is taken to be what was meant.
+    Two hints add up: the mean of "up in the picture", of which cameras that look straight down or
+    are mounted on their sides say little, and the way from ``middle_mm`` (what is filmed) to the
+    cameras, which are rather above than below it. An axis of the world within 25 degrees is taken
+    to be what was meant.
     """
-    ups = np.stack([-camera.R[1] for camera in cameras])
-    total = ups.sum(axis=0)
+    away = np.stack([camera.center_mm for camera in cameras]) - middle_mm
+    away /= np.maximum(np.linalg.norm(away, axis=1, keepdims=True), 1e-9)
+    total = np.stack([-camera.R[1] for camera in cameras]).mean(axis=0) + away.mean(axis=0)
     norm = float(np.linalg.norm(total))
-    if norm < 0.1 * len(cameras):
+    if norm < 0.1:
         return np.array([0.0, 0.0, 1.0])
     up = total / norm
     axis = int(np.abs(up).argmax())

@@ -1,4 +1,10 @@
-"""The frame in which the 3D viewer draws: metres, z up, about the middle of the action."""
+"""The frame in which the 3D viewer draws: z up, the ground at 0, about the middle of the action.
+
+A court says where its ground is. Any other rig is stood upright by what its cameras tell of "up",
+and the ground is put under the lowest joints of a few frames. One stage unit is a metre on a
+court, and a tenth of the rig's reach elsewhere, so that a mouse and a match look alike to the
+viewer, and 32-bit floats resolve both.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +13,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from app.scene.shapes import court_lines, ground_grid, up_direction
+from app.scene.shapes import court_outline, up_direction
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from core.geometry import Rig
+
+_COURT_UNIT_MM = 1000.0
+_COURT_RADIUS = 16.0
+_PERSON_MM = 1800.0
+# Of the rig's reach, where nobody has been seen yet.
+_UNKNOWN_BODY = 0.15
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -23,15 +35,23 @@ class Stage:
         rotation: (3, 3) stage_from_world.
         origin_mm: (3,) world point at the stage's origin.
         unit_mm: world millimetres in one stage unit.
-        ground: segments of court or grid, stage coordinates.
-        radius: how far the action reaches from the origin, stage units.
+        radius: how far the cameras reach from the origin, stage units.
+        body: how large a person (or animal) is, stage units.
+        is_court: the ground is a basketball court.
+        grid_step: distance of the ground grid's lines, stage units; 0 on a court.
+        action: (N, 3) stage points that the first picture should fill.
+        cameras: (C, 3) the cameras' centres, stage units.
     """
 
     rotation: NDArray[np.float64]
     origin_mm: NDArray[np.float64]
     unit_mm: float
-    ground: NDArray[np.float64]
     radius: float
+    body: float
+    is_court: bool
+    grid_step: float
+    action: NDArray[np.float64]
+    cameras: NDArray[np.float64]
 
     def place(self, points_mm: NDArray[np.float64]) -> NDArray[np.float64]:
         """World (…, 3) millimetres to stage units."""
@@ -41,35 +61,101 @@ class Stage:
         """World directions (…, 3) as seen on the stage."""
         return directions @ self.rotation.T
 
+    @property
+    def scale_note(self) -> str:
+        """What a cell of the grid measures; empty on a court."""
+        if self.is_court:
+            return ""
+        step = self.grid_step * self.unit_mm
+        return f"grid {step / 1000:g} m" if step >= 1000 else f"grid {step:g} mm"
+
 
 def make_stage(rig: Rig, points_mm: NDArray[np.float64], *, is_court: bool) -> Stage:
     """The stage of a recording.
 
     Args:
         rig: its cameras.
-        points_mm: (N, 3) some triangulated points, NaN allowed; they tell where the ground is in
-            a recording without a court.
+        points_mm: (F, P, J, 3) poses of some frames, NaN allowed; F or P may be 0. They tell
+            where the ground is in a recording without a court, and what the first picture shows.
         is_court: the world's origin is the centre of a basketball court, z up.
     """
     if is_court:
-        ground = court_lines() / 1000
-        return Stage(np.eye(3), np.zeros(3), 1000.0, ground, 16.0)
-    up = up_direction(list(rig))
-    side = np.eye(3)[int(np.abs(up).argmin())]
-    first = np.cross(side, up)
+        return _court_stage(rig)
+    points = points_mm.reshape(-1, 3)
+    points = points[np.isfinite(points).all(axis=1)]
+    centers = np.stack([camera.center_mm for camera in rig])
+    middle = np.median(points, axis=0) if len(points) else _looked_at(rig)
+    points = _without_strays(points, middle, centers)
+    up = up_direction(list(rig), middle)
+    first = np.cross(np.eye(3)[int(np.abs(up).argmin())], up)
     first /= np.linalg.norm(first)
     rotation = np.stack([first, np.cross(up, first), up])
-    centers = np.stack([camera.center_mm for camera in rig])
-    points = points_mm[np.isfinite(points_mm).all(axis=-1)]
-    middle = np.median(points, axis=0) if len(points) else _looked_at(rig)
-    reach = float(np.linalg.norm(centers - middle, axis=1).max()) or 1000.0
-    height = points @ up if len(points) else np.array([middle @ up])
-    level = float(np.percentile(height, 5))
-    origin = middle + (level - middle @ up) * up
-    step = 10.0 ** np.floor(np.log10(reach / 2))
+    heights = points @ up if len(points) else np.array([middle @ up])
+    origin = middle + (float(np.percentile(heights, 2)) - middle @ up) * up
+    reach = float(np.linalg.norm(centers - origin, axis=1).max()) or 1000.0
     unit = reach / 10
-    grid = ground_grid(np.zeros(3), np.eye(3)[:2], 2 * reach / unit, step / unit)
-    return Stage(rotation, origin, unit, grid, 10.0)
+    action = (points - origin) @ rotation.T / unit
+    body = _body_size(points_mm) / unit or 10 * _UNKNOWN_BODY
+    return Stage(
+        rotation=rotation,
+        origin_mm=origin,
+        unit_mm=unit,
+        radius=10.0,
+        body=body,
+        is_court=False,
+        grid_step=_round_step(unit * max(body, 1.0) / 2) / unit,
+        action=_padded(action if len(action) else np.zeros((1, 3)), body),
+        cameras=(centers - origin) @ rotation.T / unit,
+    )
+
+
+def _court_stage(rig: Rig) -> Stage:
+    centers = np.stack([camera.center_mm for camera in rig]) / _COURT_UNIT_MM
+    corners = court_outline() / _COURT_UNIT_MM
+    head = np.array([0, 0, _PERSON_MM / _COURT_UNIT_MM])
+    return Stage(
+        rotation=np.eye(3),
+        origin_mm=np.zeros(3),
+        unit_mm=_COURT_UNIT_MM,
+        radius=_COURT_RADIUS,
+        body=_PERSON_MM / _COURT_UNIT_MM,
+        is_court=True,
+        grid_step=0.0,
+        action=np.concatenate([corners, corners + head]),
+        cameras=centers,
+    )
+
+
+def _without_strays(
+    points: NDArray[np.float64], middle: NDArray[np.float64], centers: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Points no farther out than the cameras: a wrong joint may lie anywhere."""
+    reach = np.linalg.norm(centers - middle, axis=1).max()
+    return points[np.linalg.norm(points - middle, axis=1) <= max(float(reach), 1.0)]
+
+
+def _body_size(poses_mm: NDArray[np.float64]) -> float:
+    """The median, over poses, of the largest extent along an axis; 0 where there is none."""
+    poses = poses_mm.reshape(-1, *poses_mm.shape[-2:])
+    poses = poses[np.isfinite(poses).all(axis=2).sum(axis=1) >= 2]
+    if not len(poses):
+        return 0.0
+    return float(np.median((np.nanmax(poses, axis=1) - np.nanmin(poses, axis=1)).max(axis=1)))
+
+
+def _padded(points: NDArray[np.float64], body: float) -> NDArray[np.float64]:
+    """The corners of a box about the points, a little larger."""
+    low, high = np.percentile(points, 1, axis=0), np.percentile(points, 99, axis=0)
+    low, high = low - 0.2 * body, high + 0.2 * body
+    low[2] = min(low[2], 0.0)
+    pick = np.array([[i & 1, i >> 1 & 1, i >> 2 & 1] for i in range(8)], dtype=np.bool_)
+    return np.where(pick, high, low)
+
+
+def _round_step(length_mm: float) -> float:
+    """The 1, 2 or 5 times a power of ten that is next below."""
+    power = 10.0 ** np.floor(np.log10(length_mm))
+    return float(power * max(m for m in (1, 2, 5) if m * power <= length_mm * (1 + 1e-9)))
 
 
 def _looked_at(rig: Rig) -> NDArray[np.float64]:

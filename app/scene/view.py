@@ -1,4 +1,4 @@
-"""The 3D viewer's widget: turns the session into drawn items, and the pointer into selections.
+"""The 3D viewer's widget: where one stands, what the pointer means, and what the session hears.
 
 There is no OpenGL on some platforms (Qt's offscreen one for example): then a line of text stands
 where the viewer would be, and everything else works. Joints are picked by projecting them on the
@@ -7,24 +7,27 @@ CPU, which for a court of players takes a fraction of a millisecond.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PySide6.QtCore import QPoint, QRect, Qt
-from PySide6.QtGui import QImage, QOffscreenSurface, QOpenGLContext
-from PySide6.QtWidgets import QLabel, QVBoxLayout, QWidget
+from PySide6.QtGui import QOffscreenSurface, QOpenGLContext
+from PySide6.QtWidgets import QLabel, QToolTip, QVBoxLayout, QWidget
 
-from app.scene.stage import Stage, make_stage
-from app.session import HoverTarget
+from app.scene.framing import first_view, person_view, picture_view
+from app.scene.hints import camera_hint, joint_hint
+from app.scene.pointer import Pointer
+from app.scene.viewpoint import OrbitView, PictureView
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+    from PySide6.QtGui import QCloseEvent, QImage
 
+    from app.scene.content import SceneContent
     from app.scene.drawing import SceneDrawing
-    from app.session import Cursor, Session
-
-_PICK_PX = 14.0
-_CLICK_SLACK_PX = 4.0
+    from app.scene.pointer import Drag
+    from app.scene.viewpoint import Place, Size
+    from app.session import Cursor, HoverTarget, Session
 
 
 def has_opengl() -> bool:
@@ -32,20 +35,23 @@ def has_opengl() -> bool:
     surface = QOffscreenSurface()
     surface.create()
     context = QOpenGLContext()
-    return context.create() and context.makeCurrent(surface)
+    if not (context.create() and context.makeCurrent(surface)):
+        return False
+    context.doneCurrent()
+    return True
 
 
 class SceneView(QWidget):
-    """Orbit (drag), pan (Shift drag), zoom (wheel); click a joint or a camera."""
+    """Orbit (drag), pan (Shift or middle drag), zoom (wheel); click a joint, name or camera."""
 
     def __init__(self, session: Session) -> None:
         super().__init__()
         self._session = session
-        self._stage: Stage | None = None
-        self._has_ground = False
-        self._is_following = False
-        self._pressed_at: tuple[float, float] | None = None
         self._drawing: SceneDrawing | None = None
+        self._content: SceneContent | None = None
+        # While nobody has moved the view, it is fitted anew to every size of the dock.
+        self._is_untouched = True
+        self._fitted_size: Size = (0.0, 0.0)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         if not has_opengl():
@@ -54,57 +60,86 @@ class SceneView(QWidget):
             note.setProperty("muted", True)
             column.addWidget(note)
             return
+        from app.scene.content import SceneContent
         from app.scene.drawing import SceneDrawing
 
-        self._drawing = SceneDrawing()
+        self._drawing = SceneDrawing(self._prepare)
+        self._content = SceneContent(session, self._drawing)
         column.addWidget(self._drawing.widget)
-        self._drawing.connect_pointer(self._on_press, self._on_release, self._on_move)
+        Pointer(self._drawing.widget, self)
         session.project_changed.connect(self._on_project_changed)
         session.cursor_changed.connect(self._on_cursor_changed)
         session.diagnosis_changed.connect(self._on_diagnosis_changed)
-        session.hover_changed.connect(self._draw_joint)
-        session.display_changed.connect(self._draw_all)
-        session.truth_changed.connect(self._draw_truth)
-        self._on_project_changed()
+        session.hover_changed.connect(self._on_hover_changed)
+        session.display_changed.connect(self._on_display_changed)
+        session.truth_changed.connect(self._on_truth_changed)
 
     # Commands.
 
     def reset_view(self) -> None:
         """Show everything."""
-        self._is_following = False
-        if self._drawing is not None and self._stage is not None:
-            self._drawing.look_at(np.array([0, 0, 0.5]), 2.3 * self._stage.radius)
+        if self._content is None:
+            return
+        self._stop_following()
+        self._is_untouched = True
+        self._fitted_size = (0.0, 0.0)
+        self._leave_picture()
 
     def toggle_follow(self) -> None:
         """Keep the selected person in the middle, or stop."""
-        self._is_following = not self._is_following
-        state = "follows the selected person" if self._is_following else "stays where it is"
-        self._session.message_posted.emit(f"The 3D view {state}.")
-        self._follow(zoom=self._is_following)
+        if self._content is None:
+            return
+        if self._content.is_following:
+            self._stop_following()
+            self._session.message_posted.emit("The 3D view stays where it is.")
+            return
+        self._leave_picture()
+        points = self._selected_points()
+        if self._content.stage is None or not len(points):
+            self._session.message_posted.emit("Nobody to follow: select a person first.")
+            return
+        self._content.is_following = True
+        self._is_untouched = False
+        assert self._drawing is not None
+        self._drawing.viewpoint = person_view(
+            self._orbit(), points, self._content.stage.body, self._drawing.size
+        )
+        self._content.mark("labels")
+        self._session.message_posted.emit("The 3D view follows the selected person.")
 
     def look_through(self, camera: int) -> None:
         """See the scene as a camera does."""
         project = self._session.project
-        if self._drawing is None or project is None or self._stage is None:
+        if self._drawing is None or self._content is None or project is None:
             return
-        self._is_following = False
-        chosen, stage = project.rig[camera], self._stage
-        height = chosen.size_px[1] if chosen.size_px else 2 * chosen.K[1, 2]
-        self._drawing.look_through(
-            stage.place(chosen.center_mm),
-            stage.direct(chosen.R),
-            fov_degrees=float(np.degrees(2 * np.arctan(height / 2 / chosen.K[1, 1]))),
-        )
-        self._session.message_posted.emit(f"3D: through {chosen.name}. G shows everything again.")
+        self._content.refresh()
+        assert self._content.stage is not None
+        self._stop_following()
+        self._is_untouched = False
+        self._content.through = camera
+        self._drawing.viewpoint = picture_view(self._content.stage, project.rig[camera])
+        self._content.mark("cameras", "labels", "joint")
+        name = project.rig.names[camera]
+        self._session.message_posted.emit(f"3D: through {name}. G shows everything again.")
+
+    @property
+    def is_following(self) -> bool:
+        """Whether the selected person is kept in the middle."""
+        return self._content is not None and self._content.is_following
+
+    @property
+    def drawing(self) -> SceneDrawing | None:
+        """What is on the canvas; None without OpenGL."""
+        return self._drawing
+
+    @property
+    def content(self) -> SceneContent | None:
+        """What of the session is on the stage; None without OpenGL."""
+        return self._content
 
     def render_image(self) -> QImage | None:
         """What the viewer shows, or None without OpenGL."""
-        if self._drawing is None:
-            return None
-        pixels = np.ascontiguousarray(self._drawing.render())
-        height, width = pixels.shape[:2]
-        image = QImage(pixels.tobytes(), width, height, 4 * width, QImage.Format.Format_RGBA8888)
-        return image.copy()
+        return None if self._drawing is None else self._drawing.grab()
 
     def canvas_rect(self, window: QWidget) -> QRect:
         """Where the viewer is in a window."""
@@ -114,134 +149,203 @@ class SceneView(QWidget):
         """Turn once about the scene and time every painted picture, for the benchmark."""
         if self._drawing is None:
             return [float("nan")]
+        self._is_untouched = False
+        self._drawing.viewpoint = self._orbit()
         return self._drawing.orbit_times_ms(num_frames)
 
     # What happened.
 
     def _on_project_changed(self) -> None:
-        if self._drawing is None:
-            return
-        self._stage = None
-        self._has_ground = False
-        project = self._session.project
-        self._drawing.set_visible(visible=project is not None)
-        if project is not None:
-            self._make_stage()
-            self._draw_all()
-
-    def _make_stage(self) -> None:
-        project, diagnosis = self._session.project, self._session.diagnosis
-        assert project is not None
-        points = np.empty((0, 3))
-        if diagnosis is not None:
-            points = diagnosis.triangulation.points_mm.reshape(-1, 3)
-        self._stage = make_stage(project.rig, points, is_court=project.is_court)
-        assert self._drawing is not None
-        self._drawing.show_stage(self._stage, project.rig)
+        assert self._content is not None
+        self._content.forget()
         self.reset_view()
 
-    def _on_diagnosis_changed(self, diagnosis: object) -> None:
-        if self._drawing is None or self._session.project is None:
-            return
-        # Where the ground is can be told once the first frame has been triangulated.
-        if diagnosis is not None and self._stage_waits_for_points():
-            self._make_stage()
-        self._draw_all()
-        self._follow()
-
-    def _stage_waits_for_points(self) -> bool:
-        project, diagnosis = self._session.project, self._session.diagnosis
-        if project is None or project.is_court or self._has_ground or diagnosis is None:
-            return False
-        self._has_ground = bool(np.isfinite(diagnosis.triangulation.points_mm).any())
-        return self._has_ground
+    def _on_diagnosis_changed(self, _diagnosis: object) -> None:
+        assert self._content is not None
+        self._content.mark("people", "joint", "truth", "hover", "labels")
 
     def _on_cursor_changed(self, old: Cursor, new: Cursor) -> None:
-        if self._drawing is None or old.frame != new.frame:
-            return  # the new frame's diagnosis draws everything
-        self._draw_all()
-        self._follow()
+        assert self._content is not None
+        if old.camera != new.camera:
+            self._content.mark("cameras", "labels")
+        if (old.person, old.joint, old.frame) != (new.person, new.joint, new.frame):
+            self._content.mark("people", "joint", "labels")
 
-    # Drawing.
+    def _on_hover_changed(self, _target: object) -> None:
+        assert self._content is not None
+        self._content.mark("hover", "joint")
 
-    def _draw_all(self, _what: object = None) -> None:
-        session, stage = self._session, self._stage
-        if self._drawing is None or stage is None or session.project is None:
+    def _on_display_changed(self, _display: object) -> None:
+        assert self._content is not None
+        self._content.mark("ground", "cameras", "people", "joint", "truth", "hover", "labels")
+
+    def _on_truth_changed(self) -> None:
+        assert self._content is not None
+        self._content.mark("truth")
+
+    def _prepare(self) -> None:
+        """Right before a painting: bring everything up to date."""
+        assert self._content is not None
+        assert self._drawing is not None
+        is_new_stage = self._content.refresh()
+        stage = self._content.stage
+        if stage is None or self._session.project is None:
             return
-        self._drawing.set_theme(session.display.theme)
-        self._drawing.mark_camera(session.cursor.camera)
-        self._drawing.show_people(stage, session)
-        self._draw_joint()
-        self._draw_truth()
+        size = self._drawing.size
+        if self._is_untouched and (is_new_stage or size != self._fitted_size):
+            self._drawing.viewpoint = first_view(stage, size)
+            self._fitted_size = size
+        view = self._drawing.viewpoint
+        if self._content.is_following and isinstance(view, OrbitView):
+            points = self._selected_points()
+            if len(points):
+                self._drawing.viewpoint = view.about(np.median(points, axis=0))
+
+    def _selected_points(self) -> NDArray[np.float64]:
+        """(N, 3) the selected person's joints, stage units."""
+        assert self._content is not None
+        figures, person = self._content.figures, self._session.cursor.person
+        if person not in figures.persons:
+            return np.empty((0, 3))
+        row = figures.persons.index(person)
+        points, kept = figures.points[row], figures.kept[row]
+        return points[kept] if kept.any() else points[np.isfinite(points[:, 0])]
+
+    def _stop_following(self) -> None:
+        assert self._content is not None
+        if self._content.is_following:
+            self._content.is_following = False
+            self._content.mark("labels")
+
+    def _leave_picture(self) -> None:
+        """Stop looking through a camera, where one is looked through."""
+        assert self._content is not None
+        assert self._drawing is not None
+        self._drawing.viewpoint = self._orbit()
+        if self._content.through is not None:
+            self._content.through = None
+            self._content.mark("cameras", "labels", "joint")
         self._drawing.update()
 
-    def _draw_joint(self, _what: object = None) -> None:
-        if self._drawing is not None and self._stage is not None:
-            self._drawing.show_joint(self._stage, self._session)
-            self._drawing.update()
-
-    def _draw_truth(self) -> None:
-        if self._drawing is not None and self._stage is not None:
-            self._drawing.show_truth(self._stage, self._session)
-            self._drawing.update()
-
-    def _follow(self, *, zoom: bool = False) -> None:
-        if not self._is_following or self._drawing is None or self._stage is None:
-            return
-        diagnosis, row = self._session.diagnosis, self._session.person_row
-        if diagnosis is None or row is None:
-            return
-        points = diagnosis.triangulation.points_mm[row]
-        points = points[np.isfinite(points).all(axis=1)]
-        if len(points):
-            middle = self._stage.place(np.median(points, axis=0))
-            self._drawing.look_at(middle, self._stage.radius * 0.3 if zoom else None)
+    def _orbit(self) -> OrbitView:
+        """The orbit nearest to how it is seen now."""
+        assert self._drawing is not None
+        assert self._content is not None
+        view = self._drawing.viewpoint
+        if isinstance(view, OrbitView):
+            return view
+        stage = self._content.stage
+        points = self._selected_points()
+        middle = np.median(points, axis=0) if len(points) else np.zeros(3)
+        ahead = float(self._drawing.pinhole.depth(middle))
+        return view.orbit(max(ahead, stage.body if stage is not None else 1.0))
 
     # The pointer.
 
-    def _on_press(self, position: tuple[float, float]) -> None:
-        self._pressed_at = position
-
-    def _on_release(self, position: tuple[float, float]) -> None:
-        pressed, self._pressed_at = self._pressed_at, None
-        if pressed is None or np.hypot(*np.subtract(position, pressed)) > _CLICK_SLACK_PX:
-            return  # that was a drag
-        target = self._joint_at(position)
+    def clicked(self, position: Place) -> None:
+        """Select a joint or a person, or look through a camera."""
+        assert self._content is not None
+        person = self._content.person_label_at(position)
+        if person is not None:
+            self._session.select(person=person)
+            return
+        target = self._content.joint_at(position)
         if target is not None:
             self._session.select(person=target.person, joint=target.joint)
             return
-        camera = self._camera_at(position)
+        camera = self._content.camera_at(position)
         if camera is not None:
             self._session.select(camera=camera)
             self.look_through(camera)
 
-    def _on_move(self, position: tuple[float, float]) -> None:
-        if self._pressed_at is None:
-            self._session.hover(self._joint_at(position))
+    def double_clicked(self, position: Place) -> None:
+        """Turn about the joint that is there."""
+        assert self._content is not None
+        assert self._drawing is not None
+        target = self._content.joint_at(position)
+        if target is None or isinstance(self._drawing.viewpoint, PictureView):
+            return
+        row = self._content.figures.persons.index(target.person)
+        self._stop_following()
+        self._is_untouched = False
+        point = self._content.figures.points[row, target.joint]
+        self._drawing.viewpoint = self._drawing.viewpoint.about(point)
+        self._drawing.update()
 
-    def _joint_at(self, position: tuple[float, float]) -> HoverTarget | None:
-        diagnosis = self._session.diagnosis
-        if diagnosis is None or not len(diagnosis.persons):
-            return None
-        points = diagnosis.triangulation.points_mm
-        found = self._nearest(points.reshape(-1, 3), position)
-        if found is None:
-            return None
-        row, joint = divmod(found, points.shape[1])
-        return HoverTarget(person=diagnosis.persons[row], joint=joint)
+    def dragged(self, kind: Drag, dx: float, dy: float) -> None:
+        """Turn, or shift."""
+        assert self._drawing is not None
+        self._is_untouched = False
+        QToolTip.hideText()
+        if kind == "turn":
+            self._leave_picture()
+            self._drawing.viewpoint = self._orbit().turned(dx, dy)
+        else:
+            self._stop_following()
+            view = self._drawing.viewpoint
+            if isinstance(view, OrbitView):
+                self._drawing.viewpoint = view.moved(dx, dy, self._drawing.size)
+            else:
+                self._drawing.viewpoint = view.moved(dx, dy)
+        self._drawing.update()
 
-    def _camera_at(self, position: tuple[float, float]) -> int | None:
-        project = self._session.project
-        if project is None:
-            return None
-        return self._nearest(np.stack([camera.center_mm for camera in project.rig]), position)
+    def wheeled(self, factor: float, position: Place) -> None:
+        """Nearer or farther, towards what is under the pointer."""
+        assert self._drawing is not None
+        assert self._content is not None
+        if self._content.stage is None:
+            return
+        self._is_untouched = False
+        view, size = self._drawing.viewpoint, self._drawing.size
+        if isinstance(view, PictureView):
+            self._drawing.viewpoint = view.zoomed(factor, position)
+        else:
+            stage = self._content.stage
+            limits = (0.05 * stage.body, 8 * stage.radius)
+            toward = None if self._content.is_following else position
+            self._drawing.viewpoint = view.zoomed(factor, toward, size, limits)
+        self._drawing.update()
 
-    def _nearest(self, points_mm: NDArray[np.float64], position: tuple[float, float]) -> int | None:
-        """The index of the point drawn nearest to a place, if it is near enough."""
-        if self._drawing is None or self._stage is None:
-            return None
-        drawn: Any = self._drawing.canvas_positions(self._stage.place(points_mm))
-        distance = np.hypot(*(drawn - np.asarray(position)).T)
-        distance = np.where(np.isfinite(distance), distance, np.inf)
-        best = int(distance.argmin())
-        return best if distance[best] <= _PICK_PX else None
+    def hovered(self, position: Place | None) -> None:
+        """Say what is there."""
+        assert self._content is not None
+        assert self._drawing is not None
+        target = None if position is None else self._content.joint_at(position)
+        camera = None
+        if position is not None and target is None:
+            camera = self._content.camera_at(position)
+        changed = (target, camera) != (self._hover_told, self._content.hovered_camera)
+        if camera != self._content.hovered_camera:
+            self._content.hovered_camera = camera
+            self._content.mark("cameras", "labels")
+        self._session.hover(target)
+        if changed:
+            self._hover_told = target
+            self._show_hint(target, camera, position)
+
+    _hover_told: HoverTarget | None = None
+
+    def _show_hint(
+        self, target: HoverTarget | None, camera: int | None, position: Place | None
+    ) -> None:
+        assert self._drawing is not None
+        canvas, project = self._drawing.widget, self._session.project
+        is_something = target is not None or camera is not None
+        shape = Qt.CursorShape.PointingHandCursor if is_something else Qt.CursorShape.ArrowCursor
+        canvas.setCursor(shape)
+        if project is None or position is None or not is_something:
+            QToolTip.hideText()
+            return
+        text = camera_hint(project.rig.names[camera]) if camera is not None else ""
+        if target is not None and self._session.diagnosis is not None:
+            text = joint_hint(self._session.diagnosis, project, target)
+        place = canvas.mapToGlobal(QPoint(round(position[0]) + 8, round(position[1]) + 8))
+        QToolTip.showText(place, text, canvas)
+
+    # Qt's own.
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        """Let go of the canvas."""
+        if self._drawing is not None:
+            self._drawing.close()
+        super().closeEvent(event)

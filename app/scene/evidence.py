@@ -1,0 +1,154 @@
+"""Why the selected joint is where it is: rays, candidates, their median, the ellipsoid.
+
+A ray's colour and thickness are the weight of its view (viridis). Where a ray passes by the
+point, a hairline leads from the point to the ray: its length is how far that view is off.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from app.scene.shapes import ellipsoid_lines
+from app.scene.strokes import crosses, dots, lines, no_strokes, rgba
+from app.theme import person_color, quantity_color
+from core.diagnosis import joint_uncertainty
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from app.scene.stage import Stage
+    from app.scene.strokes import Strokes
+    from app.theme import Theme
+    from core.diagnosis import FrameDiagnosis
+    from core.geometry import Rig
+
+# With more pair candidates than this (12 views) only the nearest to their median are drawn.
+_MAX_CANDIDATES = 66
+_PAST_THE_POINT = 1.03
+
+
+def joint_strokes(
+    stage: Stage,
+    rig: Rig,
+    diagnosis: FrameDiagnosis,
+    row: int,
+    joint: int,
+    theme: Theme,
+    *,
+    hovered_camera: int | None = None,
+    through: int | None = None,
+) -> Strokes:
+    """All that is drawn about one joint.
+
+    Args:
+        stage: where it is drawn.
+        rig: the cameras.
+        diagnosis: of the frame.
+        row: of the person in its arrays.
+        joint: index of the joint.
+        theme: colours.
+        hovered_camera: its ray is drawn in the accent.
+        through: the camera that is looked through; its own ray would be a dot.
+    """
+    return np.concatenate(
+        [
+            _rays(stage, rig, diagnosis, (row, joint), theme, (hovered_camera, through)),
+            _ellipsoid(stage, rig, diagnosis, row, joint, theme),
+            _candidates(stage, diagnosis, row, joint, theme),
+            _point(stage, diagnosis, row, joint, theme),
+        ]
+    )
+
+
+def _rays(
+    stage: Stage,
+    rig: Rig,
+    diagnosis: FrameDiagnosis,
+    place: tuple[int, int],
+    theme: Theme,
+    special: tuple[int | None, int | None],
+) -> Strokes:
+    row, joint = place
+    hovered, through = special
+    point = diagnosis.triangulation.points_mm[row, joint]
+    parts = [no_strokes()]
+    for index in np.flatnonzero(diagnosis.observed[row, :, joint]).tolist():
+        origin, direction = rig[index].rays(diagnosis.points_px[row, index, joint])
+        if index == through or not np.isfinite(direction).all():
+            continue
+        along = float((point - origin) @ direction)
+        reach = 2.0 * stage.radius * stage.unit_mm
+        if along > 0:
+            reach = _PAST_THE_POINT * along
+        weight = float(np.nan_to_num(diagnosis.triangulation.weights[row, index, joint]))
+        weight = min(max(weight, 0.0), 1.0)
+        color = theme.accent if index == hovered else quantity_color(weight).name()
+        half = 0.5 + 0.4 * weight + (0.4 if index == hovered else 0.0)
+        ends = stage.place(np.stack([origin, origin + reach * direction]))
+        parts.append(lines(ends, rgba(color), px=(half, half), outline_px=0.7))
+        if along > 0:
+            miss = stage.place(np.stack([point, origin + along * direction]))
+            parts.append(lines(miss, rgba(color, 0.9), px=(0.5, 0.5), outline_px=0.7))
+    return np.concatenate(parts)
+
+
+def _ellipsoid(
+    stage: Stage, rig: Rig, diagnosis: FrameDiagnosis, row: int, joint: int, theme: Theme
+) -> Strokes:
+    uncertainty = joint_uncertainty(diagnosis, rig, row, joint)
+    if uncertainty is None:
+        return no_strokes()
+    center = diagnosis.triangulation.points_mm[row, joint]
+    segments = ellipsoid_lines(center, uncertainty.covariance_mm2)
+    return lines(stage.place(segments), rgba(theme.text, 0.7), px=(0.5, 0.5))
+
+
+def _candidates(
+    stage: Stage, diagnosis: FrameDiagnosis, row: int, joint: int, theme: Theme
+) -> Strokes:
+    candidates = diagnosis.triangulation.candidates_mm[row, :, joint]
+    center = diagnosis.triangulation.centers_mm[row, joint]
+    distance = np.linalg.norm(candidates - center, axis=1)
+    near = distance < 2 * stage.radius * stage.unit_mm
+    shown = np.argsort(np.where(near, distance, np.inf))[: min(int(near.sum()), _MAX_CANDIDATES)]
+    rings = dots(
+        stage.place(candidates[shown]),
+        rgba(theme.text, 0.8),
+        radius=0.006 * stage.body,
+        px=(1.8, 3.5),
+        ring_px=1.0,
+    )
+    middle = stage.place(center[None][np.isfinite(center).all(keepdims=True)])
+    plus = crosses(middle, rgba(theme.accent), arm_px=6.5, px=0.8, upright=True)
+    return np.concatenate([rings, plus])
+
+
+def _point(stage: Stage, diagnosis: FrameDiagnosis, row: int, joint: int, theme: Theme) -> Strokes:
+    """A ring about the joint: white while it is kept, red with a cross where it was discarded."""
+    point = diagnosis.triangulation.points_mm[row, joint]
+    placed = _finite(stage.place(point))
+    size = {"radius": 0.024 * stage.body, "ring_px": 1.6, "outline_px": 0.8}
+    if not diagnosis.triangulation.kept[row, joint]:
+        ring = dots(placed, rgba(theme.problem), px=(6.5, 12.0), **size)
+        return np.concatenate([crosses(placed, rgba(theme.problem), arm_px=3.6, px=1.0), ring])
+    color = rgba(person_color(diagnosis.persons[row]).name())
+    ring = dots(placed, rgba(theme.accent), px=(5.5, 12.0), **size)
+    return np.concatenate([dots(placed, color, px=(2.6, 2.6), outline_px=0.8), ring])
+
+
+def hover_strokes(stage: Stage, point: NDArray[np.float64], theme: Theme) -> Strokes:
+    """A thin ring about the joint under the pointer, at a stage point (3,)."""
+    return dots(
+        _finite(point),
+        rgba(theme.accent),
+        radius=0.024 * stage.body,
+        px=(5.0, 12.0),
+        ring_px=1.0,
+        outline_px=0.8,
+    )
+
+
+def _finite(point: NDArray[np.float64]) -> NDArray[np.float64]:
+    return point[None][np.isfinite(point).all(keepdims=True)]
