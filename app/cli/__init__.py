@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -84,6 +85,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (DataError, CommandRefusedError) as error:
         print(f"trilabel: {error}", file=sys.stderr)
         return 1
+    except BrokenPipeError:
+        # Whoever read our output has seen enough; say nothing more, also not at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except KeyboardInterrupt:
         print("trilabel: stopped", file=sys.stderr)
         return 1

@@ -35,7 +35,8 @@ detection formats (FORMAT:PATH, or FORMAT:CAM=PATH, as often as there are files)
 A path may be a folder that holds one file or folder per camera.
 
 skeletons that come with trilabel:
-  coco17 crowdpose14 body25 h36m17 mpi_inf_3dhp28 sportcenter13 halpe26 panoptic19
+  coco17 crowdpose14 body25 body25b h36m17 mpi_inf_3dhp17 mpi_inf_3dhp28
+  sportcenter13 halpe26 panoptic19 shelf14 mouse22
 
 examples:
   trilabel new walk.trilabel --calibration Calib.qca.txt --videos videos/ \\
@@ -58,8 +59,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("project", type=Path, metavar="PROJECT", help="the folder to make, NAME.trilabel")
     add("--calibration", type=Path, required=True, metavar="FILE", help="the cameras (see below)")
     add(
+        "--unit",
+        choices=["m", "cm", "mm"],
+        help="of the calibration's lengths, where the file does not say (default: told from them)",
+    )
+    add("--subject", metavar="S", help="of a calibration that holds several (Human3.6M: S1 …)")
+    add(
+        "--cameras",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="CAM",
+        help="take these cameras only, in this order",
+    )
+    add(
         "--videos",
         nargs="+",
+        action="extend",
         default=[],
         metavar="DIR|CAM=FILE",
         help="a folder of videos, or each",
@@ -67,6 +83,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--images",
         nargs="+",
+        action="extend",
         default=[],
         metavar="DIR|CAM=DIR",
         help="a folder with a folder of JPEG or PNG pictures per camera, or each",
@@ -96,6 +113,9 @@ def run(arguments: argparse.Namespace) -> int:
         skeleton=arguments.skeleton,
         detections=arguments.detections,
         tracks=arguments.tracks,
+        cameras=arguments.cameras,
+        unit=arguments.unit,
+        subject=arguments.subject,
         report=report,
         progress=terminal_progress("Importing"),
     )

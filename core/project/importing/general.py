@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy as np
 from core.errors import DataError
 from core.formats import sportcenter
 from core.formats.calibration import read_calibration
+from core.geometry import Rig
 from core.people import GroundTracks
 from core.project.importing.building import Contents, build_project, labels_from_arrays
 from core.project.importing.pictures import (
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
     from core.formats.calibration import Calibration
     from core.formats.dannce import DannceLabels
     from core.formats.detections import CameraDetections
-    from core.geometry import Rig
     from core.project.importing.building import Progress, Report
     from core.project.importing.pictures import Pictures
     from core.project.journal import BulkLabels
@@ -72,6 +72,9 @@ def new_project(
     skeleton: str | None = None,
     detections: Sequence[str] = (),
     tracks: Path | None = None,
+    cameras: Sequence[str] = (),
+    unit: str | None = None,
+    subject: str | None = None,
     report: Report,
     progress: Progress | None = None,
 ) -> None:
@@ -85,6 +88,9 @@ def new_project(
         skeleton: a name or a TOML file; None = the one that the detections carry.
         detections: ``FORMAT:[CAM=]PATH``, each.
         tracks: a SportCenter trajectories.json.
+        cameras: names of those to take, in this order; none = all of the calibration.
+        unit: of the calibration's lengths, where the file does not say.
+        subject: of a calibration that holds several, as Human3.6M's does.
         report: told, line by line, what was found and decided.
         progress: told (done, total); returns whether to go on.
 
@@ -93,7 +99,9 @@ def new_project(
         CommandRefusedError: where `progress` asked to stop.
     """
     refuse_existing(path.absolute())
-    read = read_calibration(calibration)
+    read = read_calibration(calibration, unit=unit, subject=subject)
+    if cameras:
+        read = replace(read, rig=_picked(read.rig, cameras, calibration))
     _report_calibration(read, report)
     sources = find_pictures(read.rig, videos, images, report)
     pictures = open_pictures(sources, read.rig)
@@ -254,3 +262,16 @@ def _num_frames(
     if 0 < pictures.num_frames < max(counts):
         report(f"  pictures end at frame {pictures.num_frames} of {max(counts)}")
     return max(1, *counts)
+
+
+def _picked(rig: Rig, names: Sequence[str], calibration: Path) -> Rig:
+    for name in names:
+        if name not in rig.names:
+            raise DataError(
+                calibration,
+                "cameras",
+                expected=f"some of {', '.join(rig.names)}",
+                found=name,
+                remedy="Name cameras of this calibration.",
+            )
+    return Rig(tuple(rig[rig.index(name)] for name in names))
