@@ -59,6 +59,8 @@ class MainWindow(QMainWindow):
         self.setAcceptDrops(True)
         self._tone: ToneDialog | None = None
         self._opening: Job | None = None
+        # Whose views' layout is being remembered; None while another project comes in.
+        self._views_of: Path | None = None
         self._applied_theme = self._theme()
 
         self.views = ViewGrid(self.session)
@@ -122,6 +124,7 @@ class MainWindow(QMainWindow):
     def _connect(self) -> None:
         session = self.session
         session.project_changed.connect(self._on_project_changed)
+        self.views.layout_changed.connect(self._on_views_changed)
         self.player.playing_changed.connect(self._on_playing_changed)
         session.display_changed.connect(self._on_display_changed)
         self.start_page.open_requested.connect(self._choose_project)
@@ -221,6 +224,7 @@ class MainWindow(QMainWindow):
             opened.project.close()  # something else was asked for since
             return
         self._opening = None
+        self._views_of = None
         self.session.take(opened)
         self._preferences.add_recent(opened.project.path)
 
@@ -281,14 +285,24 @@ class MainWindow(QMainWindow):
     def _on_project_changed(self) -> None:
         project = self.session.project
         if project is None:
+            self._views_of = None
             self.start_page.show_recent(self._preferences.recent())
             self._pages.setCurrentWidget(self.start_page)
             self.setWindowTitle("trilabel")
             return
+        state = self._preferences.views(project.path)
+        if state is not None:
+            self.views.restore_layout_state(state)
+        self._views_of = project.path
         self._pages.setCurrentWidget(self.views)
         self.views.setFocus()
         note = "  (read-only)" if project.read_only else ""
         self.setWindowTitle(f"{project.name}{note} – trilabel")
+
+    def _on_views_changed(self) -> None:
+        project = self.session.project
+        if project is not None and project.path == self._views_of:
+            self._preferences.set_views(project.path, self.views.layout_state())
 
     def _on_playing_changed(self, is_playing: bool) -> None:
         name = "mdi6.pause" if is_playing else "mdi6.play"

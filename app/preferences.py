@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from PySide6.QtCore import QByteArray, QSettings
 
@@ -63,6 +65,18 @@ class Preferences:
         for entry in fields(DisplaySettings):
             self._store.setValue(f"display/{entry.name}", getattr(display, entry.name))
 
+    def set_views(self, project: Path, state: dict[str, Any]) -> None:
+        """Remember order, focus and hidden cameras of a project's views."""
+        self._store.setValue(f"views/{_key(project)}", json.dumps(state))
+
+    def views(self, project: Path) -> dict[str, Any] | None:
+        """What was remembered of a project's views, or None."""
+        try:
+            state = json.loads(str(self._store.value(f"views/{_key(project)}", "")))
+        except ValueError:
+            return None
+        return cast("dict[str, Any]", state) if isinstance(state, dict) else None
+
     def save_layout(self, window: QMainWindow) -> None:
         """Remember where docks are."""
         self._store.setValue("layout/geometry", window.saveGeometry())
@@ -75,6 +89,10 @@ class Preferences:
         if not isinstance(geometry, QByteArray) or not isinstance(state, QByteArray):
             return False
         return window.restoreGeometry(geometry) and window.restoreState(state, _LAYOUT_VERSION)
+
+
+def _key(project: Path) -> str:
+    return hashlib.sha1(str(project.resolve()).encode(), usedforsecurity=False).hexdigest()[:16]
 
 
 def _as_float(value: object) -> float | None:

@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QApplication, QMessageBox
 from app.commands import first_key
 from app.demo import _Walk
 from app.main import refuse_broken_qt
-from app.shot import grab_window
+from app.shot import grab_window, settle
 from core.errors import CommandRefusedError
 
 
@@ -198,8 +198,14 @@ def test_layout_and_theme_are_remembered(make_window, tmp_path):
     window = make_window()
     window.timeline.parentWidget().hide()
     window.session.set_display(theme="light")
+    window.views.toggle_camera_visible(6)
+    window.views.focus_camera(2)
     window.close()
     again = make_window()
+    again.open_project(again.session.project.path)
+    settle(lambda: again.is_settled)
+    assert again.views.focused_camera == 2
+    assert again.views.hidden_cameras == [6]
     assert not again.timeline.isVisible()
     assert again.session.display.theme == "light"
     again.session.set_display(theme="dark")
