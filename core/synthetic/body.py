@@ -107,7 +107,7 @@ def draw_builds(roles: tuple[Role, ...], rng: np.random.Generator) -> Builds:
     return Builds(
         height=height,
         girth=np.clip(rng.normal(1.0, 0.07, num), 0.86, 1.18),
-        shoulder=part(0.112),
+        shoulder=part(0.103),
         hip=part(0.052),
         upper_arm=part(0.172),
         forearm=part(0.147),
@@ -185,8 +185,10 @@ class _Moves:
         )
         self.ground = _lift(motion.ground_m)
         people = np.arange(len(motion.roles))
-        share = np.where(motion.flight > 0, 1 - _smooth(4 * motion.flight), 1.0)[:, None]
-        self.ball = share * (people == motion.holder[:, None])
+        throws = np.where(motion.flight > 0, 1 - _smooth(3 * motion.flight), 1.0)[:, None]
+        catches = _smooth(2 * motion.flight - 1)[:, None]
+        self.ball = throws * (people == motion.holder[:, None])
+        self.ball = self.ball + catches * (people == motion.catcher[:, None])
         self.guard = motion.guard
         self.crouch = 0.085 * self.guard + 0.045 * self.ball + 0.03 * self.running
 

@@ -99,6 +99,8 @@ class SynthConfig:
         for part in self.annotated_ranges:
             inside = part.step > 0 and part.first >= 1 and part.stop <= self.num_frames + 1
             self._require("annotated", inside, f"ranges within 1 to {self.num_frames}")
+        numbers = [number for part in self.annotated_ranges for number in part.frame_numbers]
+        self._require("annotated", len(set(numbers)) == len(numbers), "no frame in two ranges")
 
     def _require(self, name: str, right: bool, expected: str) -> None:
         if not right:
@@ -124,8 +126,8 @@ class SynthConfig:
         if self.annotated is not None:
             return self.annotated
         first = 1 + round(0.3 * self.num_frames)
-        second = 1 + round(0.65 * self.num_frames)
         sparse_stop = min(first + 60, first + max(1, self.num_frames // 4))
+        second = max(sparse_stop, 1 + round(0.65 * self.num_frames))
         dense_stop = min(second + 50, second + max(1, self.num_frames // 6), self.num_frames + 1)
         return (
             AnnotatedRange(first=first, stop=sparse_stop, step=3),

@@ -31,12 +31,12 @@ from core.formats.sportcenter import (
 from core.geometry import triangulate
 from core.synthetic.body import JOINT_NAMES, Point
 from core.synthetic.config import FIRST_FRAME_NUMBER
-from core.synthetic.detector import ViewTruth, simulate_detector
-from core.synthetic.figures import frame_solids, make_cast
+from core.synthetic.detector import simulate_detector
+from core.synthetic.figures import make_cast
 from core.synthetic.hall import build_hall
 from core.synthetic.movies import open_sink
 from core.synthetic.rig import court_rig
-from core.synthetic.sight import Sight, see
+from core.synthetic.sight import Sight, ViewTruth, watch
 from core.synthetic.truth import TRUTH_NAME, Truth, write_truth
 from core.synthetic.view import CameraRenderer
 
@@ -87,14 +87,14 @@ class _Match:
         """All frames of one camera: pictures to disk, truth and detections."""
         camera = self.rig[index]
         assert camera.size_px is not None
-        truth = _empty_truth(self.config.num_frames, len(self.cast.looks))
+        truth = ViewTruth.empty(self.config.num_frames, len(self.cast.looks))
         draws = self.config.pictures != "none"
         renderer = CameraRenderer(camera, self.cast, self.hall) if draws else None
         sink = open_sink(self.config, self.directory, camera.name, camera.size_px)
         try:
             for first in range(0, self.config.num_frames, _CHUNK):
                 frames = range(first, min(first + _CHUNK, self.config.num_frames))
-                self._look(camera, frames, truth)
+                watch(camera, self.cast, self.hall.frames, frames, truth)
                 for frame in frames:
                     if self.stop.is_set():
                         raise _Stopped
@@ -108,16 +108,6 @@ class _Match:
             self._detect(camera, truth)
         return truth
 
-    def _look(self, camera: Camera, frames: range, truth: ViewTruth) -> None:
-        solids, bodies = frame_solids(self.cast, np.array(frames, dtype=np.float64))
-        joints = bodies.joints_mm
-        for row, frame in enumerate(frames):
-            sights = see(camera, joints[row], solids.at(row), self.hall.frames)
-            truth.points_px[frame] = sights.points_px
-            truth.sight[frame] = sights.sight
-            truth.share[frame] = sights.share
-            truth.hidden_by[frame] = sights.hidden_by
-
     def _detect(self, camera: Camera, truth: ViewTruth) -> None:
         assert camera.size_px is not None
         number = int(camera.name.removeprefix("ace_"))
@@ -130,16 +120,6 @@ class _Match:
         folder = self.directory / "alphapose"
         folder.mkdir(exist_ok=True)
         write_alphapose(folder / f"{camera.name}.json", detections)
-
-
-def _empty_truth(num_frames: int, num_people: int) -> ViewTruth:
-    shape = (num_frames, num_people, len(JOINT_NAMES))
-    return ViewTruth(
-        points_px=np.zeros((*shape, 2), np.float32),
-        sight=np.zeros(shape, np.uint8),
-        share=np.zeros(shape, np.float32),
-        hidden_by=np.zeros(shape, np.int16),
-    )
 
 
 def synthesise(config: SynthConfig, directory: Path, progress: Progress | None = None) -> bool:

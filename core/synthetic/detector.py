@@ -8,7 +8,6 @@ missed, and things that are no people are found. Detections come without names, 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,6 +22,8 @@ from core.synthetic.sight import Sight
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from core.synthetic.sight import ViewTruth
+
     Floats = NDArray[np.float64]
     Bools = NDArray[np.bool_]
 
@@ -33,32 +34,6 @@ _CHUNK = 1024
 _BODY_PX = 110.0
 _ARMS = ((3, 4), (5, 6))
 _LEGS = ((7, 8), (9, 10), (11, 12))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ViewTruth:
-    """What one camera truly sees over F frames of N people (bystanders too).
-
-    Attributes:
-        points_px: (F, N, 13, 2) float32 raw pixels; NaN where there is no image.
-        sight: (F, N, 13) uint8, values of `Sight`.
-        share: (F, N, 13) float32 visible share of the joint.
-        hidden_by: (F, N, 13) int16 index of the person in front, negative for nobody.
-    """
-
-    points_px: NDArray[np.float32]
-    sight: NDArray[np.uint8]
-    share: NDArray[np.float32]
-    hidden_by: NDArray[np.int16]
-
-    def part(self, frames: slice) -> ViewTruth:
-        """Some of the frames."""
-        return ViewTruth(
-            points_px=self.points_px[frames],
-            sight=self.sight[frames],
-            share=self.share[frames],
-            hidden_by=self.hidden_by[frames],
-        )
 
 
 def _lasting(rng: np.random.Generator, shape: tuple[int, ...], memory: float) -> Floats:

@@ -164,8 +164,8 @@ def _limbs(tailor: _Tailor, cast: Cast, side: int) -> None:
         tailor.point(p + side) for p in (Point.LEFT_SHOULDER, Point.LEFT_ELBOW, Point.LEFT_WRIST)
     )
     ahead = bodies.chest[..., 1, :] + 0.05 * bodies.chest[..., 0, :]
-    base = tailor.point(Point.CHEST) - 0.035 * tailor.scale[:, None] * bodies.chest[..., 2, :]
-    tailor.add("shoulder", base, shoulder, (0.082, 0.058), ahead)
+    base = tailor.point(Point.CHEST) + 0.012 * tailor.scale[:, None] * bodies.chest[..., 2, :]
+    tailor.add("shoulder", base, shoulder, (0.062, 0.052), ahead)
     tailor.add("upper_arm", shoulder, elbow, (0.050, 0.040), ahead)
     cuff = shoulder + 0.55 * (elbow - shoulder)
     tailor.add("sleeve", shoulder, cuff, (0.060 * sleeves, 0.057 * sleeves), ahead)

@@ -27,6 +27,7 @@ HALF_WIDTH_M = 7.3
 HALF_LENGTH_M = 14.0
 MIN_DISTANCE_M = 0.48
 _WARM_UP_S = 6.0
+_MAX_TURN = 1.05
 
 
 class Role(IntEnum):
@@ -97,9 +98,15 @@ class Motion:
             guard=blend(self.guard),
             holder=self.holder[low],
             catcher=self.catcher[low],
-            flight=np.where(self.flight[high] >= self.flight[low], blend(self.flight), 0.0),
+            flight=self._flight_at(low, high, share),
             time_s=blend(self.time_s),
         )
+
+    def _flight_at(self, low: NDArray[np.int64], high: NDArray[np.int64], share: Floats) -> Floats:
+        """Shares of passes between frames; where one ends in between, it runs to its end."""
+        before, after = self.flight[low], self.flight[high]
+        after = np.where(after < before, 1.0, after)
+        return (1 - share) * before + share * after
 
 
 def _unit(vectors: Floats) -> Floats:
@@ -316,8 +323,8 @@ def _smoothed(
     # Whoever runs faces where he runs; whoever stands or shuffles faces what he attends to.
     running = np.clip((speed - 1.0) / 1.5, 0, 1)[..., None] * (1 - 0.75 * guard[..., None])
     facing = running * _unit(velocity) + (1 - running) * aim
-    facing = _unit(gaussian_filter1d(facing, 0.16 * fps, axis=0, mode="nearest"))
-    gaze = _unit(gaussian_filter1d(0.6 * aim + 0.5 * facing, 0.12 * fps, axis=0, mode="nearest"))
+    facing = _steady(facing, 0.20 * fps)
+    gaze = _turned_head(facing, _steady(aim, 0.22 * fps))
     guard = gaussian_filter1d(guard, 0.15 * fps, axis=0, mode="nearest")
     start = np.linspace(0, 1, len(roles), endpoint=False)
     phase = start + np.cumsum(stride_frequency(speed), axis=0) / fps
@@ -335,6 +342,24 @@ def _smoothed(
         flight=flight,
         time_s=np.arange(len(holder)) / fps,
     )
+
+
+def _steady(directions: Floats, sigma: float) -> Floats:
+    """Directions (T, N, 2) smoothed as angles: averaged vectors flip where they nearly cancel."""
+    angle = np.unwrap(np.arctan2(directions[..., 1], directions[..., 0]), axis=0)
+    angle = gaussian_filter1d(angle, sigma, axis=0, mode="nearest")
+    return np.stack([np.cos(angle), np.sin(angle)], axis=-1)
+
+
+def _turned_head(facing: Floats, aim: Floats) -> Floats:
+    """Where heads point: at what people attend to, as far as necks turn."""
+    ahead = (facing * aim).sum(axis=-1)
+    aside = facing[..., 0] * aim[..., 1] - facing[..., 1] * aim[..., 0]
+    # Behind, the wish fades: a head does not whip round where its aim passes the back.
+    angle = _MAX_TURN * np.tanh(1.3 * aside / np.maximum(1 + ahead, 0.25))
+    cos, sin = np.cos(angle), np.sin(angle)
+    x, y = facing[..., 0], facing[..., 1]
+    return np.stack([cos * x - sin * y, sin * x + cos * y], axis=-1)
 
 
 def _passes(holder: NDArray[np.int64], fps: float) -> tuple[NDArray[np.int64], Floats]:

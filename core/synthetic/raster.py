@@ -92,20 +92,30 @@ def hit_cone(
     h = k1 * k1 - k0 * k2
     if not h >= 0:
         return np.inf
+    t = np.inf
+    root = np.sqrt(h)
     if k2 > 1e-12 * m4:
-        t = (-np.sqrt(h) - k1) / k2
-        y = m1 - ra * rr + t * m2
-        if 0 < y < d2:
+        t = (-root - k1) / k2
+        if 0 < m1 - ra * rr + t * m2 < d2:
             return t if t > 0 else np.inf
+        t = np.inf
+    elif k2 < -1e-12 * m4:
+        # Steeper than the cone, as seen along a limb from its thin end: either root may be the one
+        # on the cone's own half, and a cap may come first.
+        for sign in (-1.0, 1.0):
+            entry = (sign * root - k1) / k2
+            if entry > 0 and 0 < m1 - ra * rr + entry * m2 < d2:
+                t = min(t, entry)
     m6 = m3 - m2
     h1 = m3 * m3 - m4 * (m5 - ra * ra)
     h2 = m6 * m6 - m4 * (m5 - 2 * m1 + m0 - rb * rb)
-    t = np.inf
     if h1 > 0:
-        t = -m3 - np.sqrt(h1)
+        entry = (-m3 - np.sqrt(h1)) / m4
+        t = min(t, entry if entry > 0 else np.inf)
     if h2 > 0:
-        t = min(t, -m6 - np.sqrt(h2))
-    return t / m4 if t > 0 else np.inf
+        entry = (-m6 - np.sqrt(h2)) / m4
+        t = min(t, entry if entry > 0 else np.inf)
+    return t
 
 
 @njit(**KERNEL)

@@ -16,7 +16,7 @@ import numpy as np
 from numba import njit
 
 from core.synthetic.body import JOINT_NAMES
-from core.synthetic.figures import SOLIDS_PER_PERSON
+from core.synthetic.figures import SOLIDS_PER_PERSON, Cast, frame_solids
 from core.synthetic.raster import CONE, KERNEL, hit_box, hit_cone
 
 if TYPE_CHECKING:
@@ -69,6 +69,55 @@ class Sights:
     sight: NDArray[np.uint8]
     share: NDArray[np.float32]
     hidden_by: NDArray[np.int16]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ViewTruth:
+    """What one camera truly sees over F frames of N people (bystanders too); filled by `watch`.
+
+    Attributes:
+        points_px: (F, N, 13, 2) float32 raw pixels; NaN where there is no image.
+        sight: (F, N, 13) uint8, values of `Sight`.
+        share: (F, N, 13) float32 visible share of the joint.
+        hidden_by: (F, N, 13) int16 index of the person in front, N for the ball, NOBODY otherwise.
+    """
+
+    points_px: NDArray[np.float32]
+    sight: NDArray[np.uint8]
+    share: NDArray[np.float32]
+    hidden_by: NDArray[np.int16]
+
+    @classmethod
+    def empty(cls, num_frames: int, num_people: int) -> ViewTruth:
+        """Room for so many frames and people, zeros."""
+        shape = (num_frames, num_people, len(JOINT_NAMES))
+        return cls(
+            points_px=np.zeros((*shape, 2), np.float32),
+            sight=np.zeros(shape, np.uint8),
+            share=np.zeros(shape, np.float32),
+            hidden_by=np.zeros(shape, np.int16),
+        )
+
+    def part(self, frames: slice) -> ViewTruth:
+        """Some of the frames."""
+        return ViewTruth(
+            points_px=self.points_px[frames],
+            sight=self.sight[frames],
+            share=self.share[frames],
+            hidden_by=self.hidden_by[frames],
+        )
+
+
+def watch(camera: Camera, cast: Cast, static: Solids, frames: range, truth: ViewTruth) -> None:
+    """Fill these frames of `truth` with what the camera sees of everyone."""
+    solids, bodies = frame_solids(cast, np.array(frames, dtype=np.float64))
+    joints = bodies.joints_mm
+    for row, frame in enumerate(frames):
+        sights = see(camera, joints[row], solids.at(row), static)
+        truth.points_px[frame] = sights.points_px
+        truth.sight[frame] = sights.sight
+        truth.share[frame] = sights.share
+        truth.hidden_by[frame] = sights.hidden_by
 
 
 @njit(**KERNEL)

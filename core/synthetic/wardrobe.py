@@ -112,11 +112,11 @@ def _torso(role: Role, kit: Kit, number: int, rng: np.random.Generator) -> Pictu
     if role in (Role.HOME, Role.GUEST):
         cv2.fillPoly(picture, [collar], (130, 158, 204))
         cv2.polylines(picture, [collar], False, ink, 2)
-        cv2.rectangle(picture, (34, 42), (62, 47), ink, -1)
-        _write(picture, str(number), 48, 30, (14, 14), ink)
+        cv2.rectangle(picture, (34, 38), (62, 42), ink, -1)
+        _write(picture, str(number), 48, 28, (14, 14), ink)
         for left in (0, COLS - 14):
-            cv2.rectangle(picture, (left, 15), (left + 13, 19), _shaded(ink, 0.9), -1)
-        _write(picture, str(number), 0, 39, (28, 32), ink)
+            cv2.rectangle(picture, (left, 12), (left + 13, 15), _shaded(ink, 0.9), -1)
+        _write(picture, str(number), 0, 31, (27, 27), ink)
     elif role == Role.REFEREE:
         cv2.fillPoly(picture, [collar], (40, 40, 40))
         cv2.rectangle(picture, (0, 10), (20, 22), (36, 36, 36), -1)
