@@ -27,8 +27,8 @@ ArrayT = TypeVar("ArrayT", bound="np.ndarray[Any, Any] | torch.Tensor")
 Auto = Literal["auto"]
 
 # Noise scales per σ and per λ where they are "auto"; chosen on the court (test_triangulation_auto).
-SIGMA_SCALES = 6.0
-WSS_SCALES = 20.0
+SIGMA_SCALES = 3.0
+WSS_SCALES = 4.0
 
 
 @dataclass(frozen=True, slots=True)
