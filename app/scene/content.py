@@ -185,7 +185,8 @@ class SceneContent:
             self.theme,
             size=session.display.point_size / _USUAL_POINT_SIZE,
         )
-        self._drawing.show_people(strokes, shadow_faces(stage, self.figures, self.theme))
+        shadows = shadow_faces(stage, self.figures, self.theme)
+        self._drawing.show_people(strokes, shadows, stage.body)
 
     def _build_joint(self, stage: Stage, project: Project) -> None:
         session = self._session
@@ -265,6 +266,15 @@ class SceneContent:
         return Label("  ·  ".join(parts), style, np.zeros(3), 0.0)
 
     # What is where.
+
+    def selected_points(self) -> NDArray[np.float64]:
+        """(N, 3) the selected person's joints, stage units; kept ones where there are any."""
+        figures, person = self.figures, self._session.cursor.person
+        if person not in figures.persons:
+            return np.empty((0, 3))
+        row = figures.persons.index(person)
+        points, kept = figures.points[row], figures.kept[row]
+        return points[kept] if kept.any() else points[np.isfinite(points[:, 0])]
 
     def joint_at(self, position: Place) -> HoverTarget | None:
         """The joint meant by a place on the canvas: near, and rather the selected person's."""

@@ -64,6 +64,7 @@ class SceneDrawing:
         self._caption: Label | None = None
         self._placed: list[PlacedLabel] = []
         self._people: Strokes = no_strokes()
+        self._body = 1.0
         self._is_visible = False
         self.viewpoint: OrbitView | PictureView = OrbitView(np.zeros(3), 30.0)
 
@@ -146,8 +147,9 @@ class SceneDrawing:
         self._layers.camera_faces.set(surface)
         self._layers.camera_lines.set(lines)
 
-    def show_people(self, strokes: Strokes, shadows: Faces) -> None:
-        """Everybody."""
+    def show_people(self, strokes: Strokes, shadows: Faces, body: float) -> None:
+        """Everybody; ``body`` is how large people are."""
+        self._body = body
         self._people = strokes
         self._layers.people.set(strokes)
         self._layers.shadows.set(shadows)
@@ -180,7 +182,7 @@ class SceneDrawing:
         pinhole = self.pinhole
         lens = Lens(pinhole, canvas.size, canvas.ratio)
         if len(self._people):
-            layers.people.set_order(far_to_near(self._people, pinhole.eye, pinhole.R[2]))
+            layers.people.set_order(far_to_near(self._body, self._people, pinhole))
         for layer in (
             layers.ground_faces,
             layers.shadows,

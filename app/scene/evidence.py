@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 # With more pair candidates than this (12 views) only the nearest to their median are drawn.
 _MAX_CANDIDATES = 66
-_PAST_THE_POINT = 1.03
+_PAST_THE_POINT = 0.1  # of a body's size
 
 
 def joint_strokes(
@@ -81,7 +81,7 @@ def _rays(
         along = float((point - origin) @ direction)
         reach = 2.0 * stage.radius * stage.unit_mm
         if along > 0:
-            reach = _PAST_THE_POINT * along
+            reach = along + _PAST_THE_POINT * stage.body * stage.unit_mm
         weight = float(np.nan_to_num(diagnosis.triangulation.weights[row, index, joint]))
         weight = min(max(weight, 0.0), 1.0)
         color = theme.accent if index == hovered else quantity_color(weight).name()

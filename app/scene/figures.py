@@ -23,17 +23,20 @@ if TYPE_CHECKING:
 
     from app.scene.stage import Stage
     from app.scene.strokes import Faces, Strokes
+    from app.scene.viewpoint import Pinhole
     from app.theme import Theme
     from core.diagnosis import FrameDiagnosis
 
 # Shares of a body's size.
 _JOINT, _BONE, _SHADOW = 0.019, 0.0095, 0.19
 _LONGEST_BONE = 0.6
+_DOT_LEAD = 0.15  # more than half a usual bone
 # Limits of half the thickness, logical pixels: (joint, bone) of the selected person and of others.
 _SELECTED_PX = ((2.4, 9.0), (1.3, 5.5))
-_OTHERS_PX = ((1.5, 7.0), (0.8, 4.5))
+_OTHERS_PX = ((1.2, 7.0), (0.8, 4.5))
 _DIMMED = {"dark": 0.42, "light": 0.3}
-_LIGHTER = 0.3  # joints than bones
+# Joints stand out from bones: towards white or black by so much.
+_LIGHTER, _LIGHTEST = 0.3, {"dark": 1.0, "light": 0.0}
 _CROSS_PX, _FAINT_CROSS_PX = 4.0, 2.4
 
 
@@ -119,7 +122,7 @@ def figure_strokes(
     strokes = np.concatenate(
         [
             _bone_strokes(stage, figures, bones, selected, colors),
-            _joint_strokes(stage, figures, selected, colors),
+            _joint_strokes(stage, figures, selected, colors, theme),
             _discarded_strokes(figures, selected, theme),
         ]
     )
@@ -156,10 +159,15 @@ def _bone_strokes(
 
 
 def _joint_strokes(
-    stage: Stage, figures: Figures, selected: int | None, colors: NDArray[np.float64]
+    stage: Stage,
+    figures: Figures,
+    selected: int | None,
+    colors: NDArray[np.float64],
+    theme: Theme,
 ) -> Strokes:
     row, joint = np.nonzero(figures.kept)
-    lit = colors + (1 - colors) * _LIGHTER
+    lit = colors + (_LIGHTEST[theme.name] - colors) * _LIGHTER
+    lit[:, 3] = 1.0
     strokes = dots(
         figures.points[row, joint],
         lit[row],
@@ -212,12 +220,12 @@ def truth_strokes(
     return lines(ends.reshape(-1, 3), rgba(theme.accent), px=(0.6, 0.6), outline_px=0.6)
 
 
-def far_to_near(
-    strokes: Strokes, eye: NDArray[np.float64], ahead: NDArray[np.float64]
-) -> NDArray[np.intp]:
+def far_to_near(body: float, strokes: Strokes, pinhole: Pinhole) -> NDArray[np.intp]:
     """(N,) the order in which strokes are painted so that near ones cover far ones.
 
-    By the nearer end of each: a joint so comes with the nearest bone that it ends, and over it.
+    Bones count by their middle, dots as a little nearer than they are: a joint then lies over the
+    bones that it ends, and still behind a limb that passes in front of it.
     """
-    nearer = np.minimum((strokes["a_start"] - eye) @ ahead, (strokes["a_end"] - eye) @ ahead)
-    return np.argsort(-nearer, kind="stable")
+    depth = pinhole.depth((strokes["a_start"] + strokes["a_end"]) / 2)
+    is_dot = (strokes["a_start"] == strokes["a_end"]).all(axis=1)
+    return np.argsort(_DOT_LEAD * body * is_dot - depth, kind="stable")

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from app.scene.viewpoint import Size
     from core.geometry import Camera
 
-_ELEVATION = 27.0
+# Degrees above the ground, for canvases from so many times as wide as they are high: a tall canvas
+# is filled by looking down.
+_ELEVATIONS = ((1.2, 27.0), (0.8, 38.0), (0.0, 50.0))
 # A little from the side: what is seen straight along its axes looks flat.
 _AZIMUTHS = (18.0, 63.0, 108.0, 153.0, 198.0, 243.0, 288.0, 333.0)
 _COURT_AZIMUTHS = (18.0, 108.0)
@@ -30,14 +32,18 @@ def first_view(stage: Stage, size: Size) -> OrbitView:
 
     A wide canvas sees a court from its long side, a tall one along it.
     """
+    elevation = next(degrees for aspect, degrees in _ELEVATIONS if size[0] >= aspect * size[1])
     azimuths = _COURT_AZIMUTHS if stage.is_court else _AZIMUTHS
-    return min(
-        (
-            _fit(stage, OrbitView(np.zeros(3), 1.0, azimuth, _ELEVATION), size)
-            for azimuth in azimuths
-        ),
-        key=lambda view: view.distance,
-    )
+    views = [
+        _fit(stage, OrbitView(np.zeros(3), 1.0, azimuth, elevation), size) for azimuth in azimuths
+    ]
+    return max(views, key=lambda view: _apparent_area(stage, view, size))
+
+
+def _apparent_area(stage: Stage, view: OrbitView, size: Size) -> float:
+    """Of the box about the action, as drawn, square pixels."""
+    drawn = view.pinhole(size).project(stage.action)
+    return float(np.prod(np.ptp(drawn, axis=0)))
 
 
 def _fit(stage: Stage, view: OrbitView, size: Size) -> OrbitView:
@@ -46,7 +52,14 @@ def _fit(stage: Stage, view: OrbitView, size: Size) -> OrbitView:
     whole = view.fitted(np.concatenate([stage.action, stage.cameras]), size, margin)
     if whole.distance <= _MOST_SHRINKING * near.distance:
         return whole
-    return replace(near, distance=_MOST_SHRINKING * near.distance)
+    # Far cameras: lean towards them as far as that goes.
+    middle = stage.action.mean(axis=0)
+    for share in (0.8, 0.65, 0.5, 0.35, 0.2):
+        halfway = middle + share * (stage.cameras - middle)
+        part = view.fitted(np.concatenate([stage.action, halfway]), size, margin)
+        if part.distance <= _MOST_SHRINKING * near.distance:
+            return part
+    return near
 
 
 def person_view(view: OrbitView, points: NDArray[np.float64], body: float, size: Size) -> OrbitView:

@@ -24,6 +24,8 @@ _KEY_LENGTH, _KEY_WIDTH = 5_800.0, 4_900.0
 _CIRCLE = 1_800.0
 _ARC, _ARC_CENTER, _ARC_SIDE = 6_750.0, 1_575.0, 900.0
 _RUN_OFF = 2_000.0
+# Mean squares of what leaves the ground's plane, and of the lesser direction within it.
+_LEVEL, _TURNED = 0.02, 0.1
 
 
 def polyline(points: NDArray[np.float64], *, closed: bool = False) -> Segments:
@@ -184,19 +186,25 @@ def ellipsoid_lines(
 def up_direction(cameras: Sequence[Camera], middle_mm: NDArray[np.float64]) -> NDArray[np.float64]:
     """Which way is up in a rig that does not say.
 
-    Two hints add up: the mean of "up in the picture", of which cameras that look straight down or
-    are mounted on their sides say little, and the way from ``middle_mm`` (what is filmed) to the
-    cameras, which are rather above than below it. An axis of the world within 25 degrees is taken
-    to be what was meant.
+    Cameras are mostly mounted level: then their horizontal picture axes all lie in the ground's
+    plane, even those of cameras that look straight down. Where they do not, two hints add up: the
+    mean of "up in the picture", and the way from ``middle_mm`` (what is filmed) to the cameras,
+    which are rather above than below it. An axis of the world that is about there is taken to
+    be what was meant.
     """
     away = np.stack([camera.center_mm for camera in cameras]) - middle_mm
     away /= np.maximum(np.linalg.norm(away, axis=1, keepdims=True), 1e-9)
-    total = np.stack([-camera.R[1] for camera in cameras]).mean(axis=0) + away.mean(axis=0)
-    norm = float(np.linalg.norm(total))
+    hint = np.stack([-camera.R[1] for camera in cameras]).mean(axis=0) + away.mean(axis=0)
+    sideways = np.stack([camera.R[0] for camera in cameras])
+    spread, axes = np.linalg.eigh(sideways.T @ sideways / len(cameras))
+    up, doubt_degrees = hint, 25.0
+    if spread[0] < _LEVEL and spread[1] > _TURNED:
+        up, doubt_degrees = axes[:, 0] * (1.0 if axes[:, 0] @ hint >= 0 else -1.0), 5.0
+    norm = float(np.linalg.norm(up))
     if norm < 0.1:
         return np.array([0.0, 0.0, 1.0])
-    up = total / norm
+    up = up / norm
     axis = int(np.abs(up).argmax())
-    if abs(up[axis]) > np.cos(np.radians(25)):
+    if abs(up[axis]) > np.cos(np.radians(doubt_degrees)):
         up = np.sign(up[axis]) * np.eye(3)[axis]
     return up

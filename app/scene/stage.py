@@ -135,12 +135,13 @@ def _without_strays(
 
 
 def _body_size(poses_mm: NDArray[np.float64]) -> float:
-    """The median, over poses, of the largest extent along an axis; 0 where there is none."""
+    """The median, over poses, of the largest distance of two joints; 0 where there is none."""
     poses = poses_mm.reshape(-1, *poses_mm.shape[-2:])
-    poses = poses[np.isfinite(poses).all(axis=2).sum(axis=1) >= 2]
+    poses = poses[np.isfinite(poses).all(axis=2).sum(axis=1) >= 2][:200]
     if not len(poses):
         return 0.0
-    return float(np.median((np.nanmax(poses, axis=1) - np.nanmin(poses, axis=1)).max(axis=1)))
+    apart = np.linalg.norm(poses[:, :, None] - poses[:, None], axis=-1)
+    return float(np.median(np.nanmax(apart, axis=(1, 2))))
 
 
 def _padded(points: NDArray[np.float64], body: float) -> NDArray[np.float64]:

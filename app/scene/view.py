@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from PySide6.QtCore import QPoint, QRect, Qt
-from PySide6.QtGui import QOffscreenSurface, QOpenGLContext
+from PySide6.QtGui import QGuiApplication, QOffscreenSurface, QOpenGLContext
 from PySide6.QtWidgets import QLabel, QToolTip, QVBoxLayout, QWidget
 
 from app.scene.framing import first_view, person_view, picture_view
@@ -20,7 +20,6 @@ from app.scene.pointer import Pointer
 from app.scene.viewpoint import OrbitView, PictureView
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
     from PySide6.QtGui import QCloseEvent, QImage
 
     from app.scene.content import SceneContent
@@ -29,9 +28,16 @@ if TYPE_CHECKING:
     from app.scene.viewpoint import Place, Size
     from app.session import Cursor, HoverTarget, Session
 
+_WITHOUT_OPENGL_WIDGETS = ("offscreen", "minimal", "vnc", "linuxfb")
+
 
 def has_opengl() -> bool:
-    """Whether this platform can make an OpenGL context."""
+    """Whether this platform can show OpenGL in a widget.
+
+    The offscreen platform finds OpenGL where an X server happens to run, and still cannot show it.
+    """
+    if QGuiApplication.platformName() in _WITHOUT_OPENGL_WIDGETS:
+        return False
     surface = QOffscreenSurface()
     surface.create()
     context = QOpenGLContext()
@@ -52,6 +58,7 @@ class SceneView(QWidget):
         # While nobody has moved the view, it is fitted anew to every size of the dock.
         self._is_untouched = True
         self._fitted_size: Size = (0.0, 0.0)
+        self._hover_told: HoverTarget | None = None
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         if not has_opengl():
@@ -94,7 +101,7 @@ class SceneView(QWidget):
             self._session.message_posted.emit("The 3D view stays where it is.")
             return
         self._leave_picture()
-        points = self._selected_points()
+        points = self._content.selected_points()
         if self._content.stage is None or not len(points):
             self._session.message_posted.emit("Nobody to follow: select a person first.")
             return
@@ -197,19 +204,9 @@ class SceneView(QWidget):
             self._fitted_size = size
         view = self._drawing.viewpoint
         if self._content.is_following and isinstance(view, OrbitView):
-            points = self._selected_points()
+            points = self._content.selected_points()
             if len(points):
                 self._drawing.viewpoint = view.about(np.median(points, axis=0))
-
-    def _selected_points(self) -> NDArray[np.float64]:
-        """(N, 3) the selected person's joints, stage units."""
-        assert self._content is not None
-        figures, person = self._content.figures, self._session.cursor.person
-        if person not in figures.persons:
-            return np.empty((0, 3))
-        row = figures.persons.index(person)
-        points, kept = figures.points[row], figures.kept[row]
-        return points[kept] if kept.any() else points[np.isfinite(points[:, 0])]
 
     def _stop_following(self) -> None:
         assert self._content is not None
@@ -235,7 +232,7 @@ class SceneView(QWidget):
         if isinstance(view, OrbitView):
             return view
         stage = self._content.stage
-        points = self._selected_points()
+        points = self._content.selected_points()
         middle = np.median(points, axis=0) if len(points) else np.zeros(3)
         ahead = float(self._drawing.pinhole.depth(middle))
         return view.orbit(max(ahead, stage.body if stage is not None else 1.0))
@@ -322,8 +319,6 @@ class SceneView(QWidget):
         if changed:
             self._hover_told = target
             self._show_hint(target, camera, position)
-
-    _hover_told: HoverTarget | None = None
 
     def _show_hint(
         self, target: HoverTarget | None, camera: int | None, position: Place | None
