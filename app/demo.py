@@ -7,6 +7,8 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from core.errors import CommandRefusedError
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -41,6 +43,9 @@ def prepare_demo(
 
     Returns:
         The project's folder.
+
+    Raises:
+        CommandRefusedError: ``progress`` asked to stop.
     """
     from core.project.importing import import_sportcenter
     from core.synthetic import DEMO_CONFIG, synthesise
@@ -54,7 +59,8 @@ def prepare_demo(
     # Made beside its place and moved there whole, so that a stopped run leaves no half a match.
     scratch = Path(tempfile.mkdtemp(prefix="demo-", dir=directory.parent))
     try:
-        synthesise(DEMO_CONFIG, scratch / "match", progress=progress)
+        if not synthesise(DEMO_CONFIG, scratch / "match", progress=progress):
+            raise CommandRefusedError("Generating the match was stopped.")
         import_sportcenter(
             scratch / "match",
             scratch / "match.trilabel",

@@ -63,6 +63,7 @@ def run(arguments: argparse.Namespace) -> int:
         num_people=arguments.people,
         pictures=arguments.pictures,
     )
-    synthesise(config, arguments.directory, progress=terminal_progress("Rendering"))
+    if not synthesise(config, arguments.directory, progress=terminal_progress("Rendering")):
+        return 1
     report(f"Wrote {arguments.directory}")
     return 0
