@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 # Raise this when the generator or the project's layout changes, so that an old match is remade.
 _DEMO_VERSION = 1
 _WALK_SIZE = (1600, 900)
+# A joint that so many views saw should have been kept: that it was not wants explaining.
+_SEEN_WELL = 4
 
 
 def demo_directory() -> Path:
@@ -168,17 +170,19 @@ class _Walk:
             QTest.mouseClick(views, Qt.MouseButton.LeftButton, pos=place)
 
     def _select_discarded(self) -> None:
-        """Go to a joint that was observed in most views and discarded all the same."""
+        """Step to the next frame where a joint was seen well and discarded all the same."""
         session = self._window.session
-        diagnosis = session.diagnosis
-        if diagnosis is None:
-            return
-        lost = ~diagnosis.triangulation.kept
-        num_views = diagnosis.observed.sum(axis=1) * lost
-        row, joint = divmod(int(num_views.argmax()), num_views.shape[1])
-        if lost[row, joint]:
-            session.select(person=diagnosis.persons[row], joint=joint)
-            self._key("Z")
+        for _ in range(session.require_project().num_frames):
+            self._key("D")
+            diagnosis = session.diagnosis
+            if diagnosis is None:
+                continue
+            lost = ~diagnosis.triangulation.kept & (diagnosis.observed.sum(axis=1) >= _SEEN_WELL)
+            if lost.any():
+                row, joint = divmod(int(lost.argmax()), lost.shape[1])
+                session.select(person=diagnosis.persons[row], joint=joint)
+                self._key("Z")
+                return
 
     def _click_timeline(self) -> None:
         from PySide6.QtCore import QPoint, Qt
