@@ -39,6 +39,22 @@ def pixels(value_px: float) -> str:
     return f"{value_px:.0f} px" if abs(value_px) >= 10 else f"{value_px:.1f} px"
 
 
+def percent(share: float, digits: int = 0) -> str:
+    """A share from 0 to 1; a dash where there is none. Never 100 where something is missing."""
+    if not math.isfinite(share):
+        return "–"
+    unit = 10.0 ** (digits + 2)
+    rounded = round(share * unit)
+    if share < 1:
+        rounded = min(rounded, round(unit) - 1)
+    return f"{rounded * 100 / unit:.{digits}f} %"
+
+
+def counted(number_of: int, noun: str) -> str:
+    """``1 frame``, ``1,024 frames``."""
+    return f"{number_of:,} {noun}" if number_of == 1 else f"{number_of:,} {noun}s"
+
+
 def joint_name(name: str) -> str:
     """A joint's name for the eye."""
     return name.replace("_", " ")

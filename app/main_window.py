@@ -97,6 +97,8 @@ class MainWindow(QMainWindow):
     def _add_dock(self, title: str, widget: QWidget, area: Qt.DockWidgetArea) -> QDockWidget:
         dock = QDockWidget(title)
         dock.setObjectName(f"dock_{title.lower()}")
+        # Its bar is its title: height is what the rows of a dozen people need.
+        self._docks[2].setTitleBarWidget(self.timeline.head)
         dock.setWidget(widget)
         self.addDockWidget(area, dock)
         return dock
@@ -108,10 +110,10 @@ class MainWindow(QMainWindow):
         self.resizeDocks([scene, inspector], [round(width * 0.34)] * 2, Qt.Orientation.Horizontal)
         self.resizeDocks(
             [scene, inspector],
-            [round(height * 0.40), round(height * 0.38)],
+            [round(height * 0.35), round(height * 0.43)],
             Qt.Orientation.Vertical,
         )
-        self.resizeDocks([timeline], [round(height * 0.19)], Qt.Orientation.Vertical)
+        self.resizeDocks([timeline], [round(height * 0.212)], Qt.Orientation.Vertical)
 
     @property
     def is_settled(self) -> bool:

@@ -136,6 +136,16 @@ def quantity_color(value: float) -> QColor:
     return QColor(*mixed)
 
 
+def quantity_ink(value: float) -> QColor:
+    """The text colour that reads best on `quantity_color` of the same value."""
+    return QColor("#101114" if value > 0.55 else "#f4f5f6")
+
+
+def theme_named(name: str) -> Theme:
+    """The theme of a display setting."""
+    return LIGHT if name == "light" else DARK
+
+
 @cache
 def quantity_table() -> NDArray[np.uint32]:
     """(256,) viridis as 0xffRRGGBB, for images of many values."""
@@ -197,7 +207,21 @@ def _style_sheet(theme: Theme) -> str:
     QMenu {{ background: {theme.panel}; border: 1px solid {theme.line}; padding: 4px 0; }}
     QMenu::item {{ padding: 4px 24px; }}
     QMenu::item:selected {{ background: #3a6ea5; color: white; }}
+    QDialogButtonBox {{ dialogbuttonbox-buttons-have-icons: 0; }}
     QTabWidget::pane {{ border: 0; border-top: 1px solid {theme.line}; }}
+    QTabBar {{ qproperty-drawBase: 0; }}
+    QLabel[problem="true"] {{ color: {theme.problem}; }}
+    QLabel[key="true"] {{
+        background: {theme.panel}; border: 1px solid {theme.line}; border-radius: 3px;
+        padding: 0 5px;
+    }}
+    QPushButton[recent="true"] {{
+        text-align: left; padding: 4px 8px; border: 1px solid {theme.line}; border-radius: 3px;
+        background: {theme.panel};
+    }}
+    QPushButton[recent="true"]:hover, QPushButton[recent="true"]:focus {{
+        border-color: #4c9be8;
+    }}
     QTabBar::tab {{ background: {theme.window}; color: {theme.muted}; padding: 4px 12px; }}
     QTabBar::tab:selected {{ color: {theme.text}; border-bottom: 2px solid #4c9be8; }}
     QTabBar::tab:hover {{ color: {theme.text}; }}

@@ -1,4 +1,8 @@
-"""The selected joint: its weight strip, its reasons, what it would be without each view."""
+"""The selected joint: its verdict, reasons and weight strip, and what each view changes.
+
+The page is made once for a diagnosis and a selection, and only while it can be seen: what each
+view's absence would change costs a triangulation a view.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +13,18 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QScrollArea, QVBoxLayout, QWidget
 
 from app.format import joint_name, length
+from app.inspector.empty import why_empty
+from app.inspector.gauge import JointGauge, Standing
 from app.inspector.weight_strip import WeightStrip
-from app.theme import GRID_PX, THEMES, TITLE_PT, font, person_color
-from core.diagnosis import explain_joint, joint_uncertainty
+from app.theme import GRID_PX, TITLE_PT, font, person_color, theme_named
+from core.diagnosis import effective_lengths_mm, explain_joint, joint_uncertainty
+from core.geometry.method import SUPPORT_WEIGHT
 
 if TYPE_CHECKING:
+    from PySide6.QtGui import QShowEvent
+
     from app.session import Session
+    from core.diagnosis import FrameDiagnosis, JointExplanation
 
 
 class JointPage(QScrollArea):
@@ -23,13 +33,15 @@ class JointPage(QScrollArea):
     def __init__(self, session: Session) -> None:
         super().__init__()
         self._session = session
+        self._shown: tuple[object, ...] = ()
         self.setWidgetResizable(True)
         self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAsNeeded)
         page = QWidget()
         self.setWidget(page)
         column = QVBoxLayout(page)
-        column.setContentsMargins(*[GRID_PX] * 4)
-        column.setSpacing(GRID_PX)
+        column.setContentsMargins(GRID_PX, GRID_PX // 2, GRID_PX, GRID_PX // 2)
+        column.setSpacing(GRID_PX * 3 // 4)
         head = QHBoxLayout()
         column.addLayout(head)
         self.title = QLabel()
@@ -43,56 +55,66 @@ class JointPage(QScrollArea):
         self.reason.setWordWrap(True)
         self.reason.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         column.addWidget(self.reason)
+        self.gauge = JointGauge(session)
+        column.addWidget(self.gauge)
         self.strip = WeightStrip(session)
         column.addWidget(self.strip)
         self.place = QLabel()
         self.place.setWordWrap(True)
         self.place.setProperty("muted", True)
+        self.place.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         column.addWidget(self.place)
         column.addStretch()
         session.diagnosis_changed.connect(self._show)
         session.cursor_changed.connect(self._show)
         session.display_changed.connect(self._show)
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Catch up with what happened while another page was in front."""
+        super().showEvent(event)
         self._show()
 
     def _show(self, *_what: object) -> None:
         session = self._session
         project, diagnosis, row = session.project, session.diagnosis, session.person_row
         joint = session.cursor.joint
-        parts = (self.verdict, self.place)
-        if project is None or diagnosis is None or row is None or joint is None:
-            self.title.setText("")
-            self.reason.setText(self._why_empty())
-            for part in parts:
-                part.clear()
-            self.strip.setVisible(False)
+        shown = (project, diagnosis, session.cursor, session.display.theme)
+        # By identity: a diagnosis holds arrays, which do not compare to a yes or no.
+        is_same = len(self._shown) == len(shown) and all(
+            one is other for one, other in zip(self._shown, shown, strict=True)
+        )
+        if is_same or not self.isVisible():
             return
-        self.strip.setVisible(True)
+        self._shown = shown
+        has_joint = not (project is None or diagnosis is None or row is None or joint is None)
+        for part in (self.title, self.verdict, self.gauge, self.strip, self.place):
+            part.setVisible(has_joint)
+        if project is None or diagnosis is None or row is None or joint is None:
+            self.reason.setStyleSheet("")
+            self.reason.setText(why_empty(session))
+            return
         explanation = explain_joint(diagnosis, project.rig, row, joint)
-        theme = THEMES["light" if session.display.theme == "light" else "dark"]
-        person = diagnosis.persons[row]
+        self._show_verdict(explanation, diagnosis.persons[row], project.skeleton.joints[joint])
+        self.gauge.show_standing(_standing(explanation, diagnosis, row, joint))
+        self.strip.show_reasons(explanation)
+        place = self._place_text(row, joint)
+        self.place.setText(place)
+        self.place.setVisible(bool(place))
+
+    def _show_verdict(self, explanation: JointExplanation, person: int, joint: str) -> None:
+        theme = theme_named(self._session.display.theme)
         color = person_color(person).name()
-        name = joint_name(project.skeleton.joints[joint])
-        self.title.setText(f'<span style="color:{color}">#{person}</span>&nbsp; {name}')
+        self.title.setText(
+            f'<span style="color:{color}">#{person}</span>&nbsp; {joint_name(joint)}'
+        )
         verdict = "degenerate" if explanation.degenerate else "discarded"
         self.verdict.setText("kept" if explanation.kept else verdict)
         self.verdict.setStyleSheet("" if explanation.kept else f"color: {theme.problem};")
-        self.reason.setText(explanation.sentence)
-        self.strip.show_without(
-            {case.camera: (case.value, case.would_be_kept) for case in explanation.what_if},
-            explanation.unit,
+        edge = theme.line if explanation.kept else theme.problem
+        self.reason.setStyleSheet(
+            f"background: {theme.panel}; border-left: 3px solid {edge}; padding: 4px 8px;"
         )
-        self.place.setText(self._place_text(row, joint))
-
-    def _why_empty(self) -> str:
-        session = self._session
-        if session.project is None:
-            return "Open a project to see why a joint is where it is."
-        if session.diagnosis is None:
-            return "The triangulation is being prepared; this takes a moment on the first start."
-        if session.cursor.person is None or session.person_row is None:
-            return "Select a person: click a joint in any view, or press Tab."
-        return "Select a joint: click it in any view, or press W and S."
+        self.reason.setText(explanation.sentence)
 
     def _place_text(self, row: int, joint: int) -> str:
         session = self._session
@@ -101,11 +123,29 @@ class JointPage(QScrollArea):
         assert project is not None
         point = diagnosis.triangulation.points_mm[row, joint]
         if not np.isfinite(point).all():
-            return "No 3D point: fewer than two usable views."
+            return ""
         x, y, z = point / 1000
         text = f"x {x:.2f} m   y {y:.2f} m   z {z:.2f} m"
         uncertainty = joint_uncertainty(diagnosis, project.rig, row, joint)
         if uncertainty is not None:
             axes = " × ".join(length(float(axis)) for axis in uncertainty.semi_axes_mm)
-            text += f"\nuncertain by {axes} (one standard deviation along its axes)"
+            text += f"\nuncertain by {axes} (1 σ)"
         return text
+
+
+def _standing(
+    explanation: JointExplanation, diagnosis: FrameDiagnosis, row: int, joint: int
+) -> Standing:
+    weights = diagnosis.triangulation.weights[row, :, joint]
+    seen = diagnosis.observed[row, :, joint]
+    return Standing(
+        wss_mm=float("nan")
+        if explanation.degenerate
+        else float(diagnosis.triangulation.wss_mm[row, joint]),
+        threshold_mm=effective_lengths_mm(diagnosis.settings).wss_threshold_mm,
+        num_agreeing=int((seen & (weights > SUPPORT_WEIGHT)).sum()),
+        num_seen=int(seen.sum()),
+        num_needed=diagnosis.settings.min_views,
+        rule=explanation.rule,
+        kept=explanation.kept,
+    )

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from PySide6.QtCore import QRectF, QSize, Qt
-from PySide6.QtGui import QColor, QPainter, QPen
-from PySide6.QtWidgets import QWidget
+from PySide6.QtGui import QColor, QFontMetricsF, QPainter, QPen
+from PySide6.QtWidgets import QToolTip, QWidget
 
-from app.format import number
+from app.format import number, pixels
 from app.session import HoverTarget
-from app.theme import SMALL_PT, THEMES, font, quantity_color
+from app.theme import GRID_PX, SMALL_PT, font, quantity_color, quantity_ink, theme_named
 
 if TYPE_CHECKING:
     from PySide6.QtCore import QEvent
@@ -19,13 +19,18 @@ if TYPE_CHECKING:
 
     from app.session import Session
     from app.theme import Theme
+    from core.diagnosis import JointExplanation
 
-_CAPTION_PX = 86
-_ROW_PX = 18
-_BAR_PX = 46
-_MIN_CELL_PX = 34
-# A narrower cell has no room for words.
-_WORDY_CELL_PX = 52
+_ROW_PX = 17
+_BAR_PX = 36
+_MIN_CELL_PX = 36
+_CENTER = Qt.AlignmentFlag.AlignCenter
+_MEANING = (
+    "weight: how much the view counts\n"
+    "residual: from the observation to the reprojected point\n"
+    "leave-one-out: the same, with the point made from the other views\n"
+    "without it: what the discard rule would measure if the view were muted; ✕ discarded"
+)
 
 
 class WeightStrip(QWidget):
@@ -35,8 +40,12 @@ class WeightStrip(QWidget):
         super().__init__()
         self._session = session
         self.setMouseTracking(True)
+        self._reasons: JointExplanation | None = None
         self._without: dict[int, tuple[float, bool]] = {}
         self._unit = "mm"
+        metrics = QFontMetricsF(font(SMALL_PT))
+        widest = max(metrics.horizontalAdvance(caption) for caption in _captions("views"))
+        self._caption_px = round(widest) + GRID_PX
         self.setFixedHeight(_ROW_PX + _BAR_PX + 3 * _ROW_PX)
         for signal in (
             session.diagnosis_changed,
@@ -46,31 +55,39 @@ class WeightStrip(QWidget):
         ):
             signal.connect(self.update)
 
-    def show_without(self, without: dict[int, tuple[float, bool]], unit: str) -> None:
-        """Say for each camera what the joint would come to without it, and if it were kept."""
-        self._without = without
-        self._unit = unit
+    def show_reasons(self, explanation: JointExplanation) -> None:
+        """Say which views disagree, and what the joint would come to without each."""
+        self._reasons = explanation
+        self._without = {
+            case.camera: (case.value, case.would_be_kept) for case in explanation.what_if
+        }
+        self._unit = explanation.unit
+        self.updateGeometry()
         self.update()
+
+    def sizeHint(self) -> QSize:
+        """Wide enough for a name a cell."""
+        return self.minimumSizeHint()
 
     def minimumSizeHint(self) -> QSize:
         """Narrow cells still hold a number."""
         project = self._session.project
         num_cameras = len(project.rig) if project is not None else 8
-        return QSize(_CAPTION_PX + num_cameras * _MIN_CELL_PX, self.height())
+        return QSize(self._caption_px + num_cameras * _MIN_CELL_PX, self.height())
 
     def cell(self, camera: int) -> QRectF:
         """Where a camera's cell is drawn."""
         project = self._session.project
         assert project is not None
-        width = (self.width() - _CAPTION_PX) / len(project.rig)
-        return QRectF(_CAPTION_PX + camera * width, 0, width, self.height())
+        width = (self.width() - self._caption_px) / len(project.rig)
+        return QRectF(self._caption_px + camera * width, 0, width, self.height())
 
     def _camera_at(self, x: float) -> int | None:
         project = self._session.project
-        if project is None or x < _CAPTION_PX:
+        if project is None or x < self._caption_px:
             return None
-        width = (self.width() - _CAPTION_PX) / len(project.rig)
-        return min(int((x - _CAPTION_PX) / width), len(project.rig) - 1)
+        width = (self.width() - self._caption_px) / len(project.rig)
+        return min(int((x - self._caption_px) / width), len(project.rig) - 1)
 
     def paintEvent(self, _event: QPaintEvent) -> None:
         """Captions, then the cells."""
@@ -79,71 +96,81 @@ class WeightStrip(QWidget):
         joint = session.cursor.joint
         if project is None or diagnosis is None or row is None or joint is None:
             return
-        theme = THEMES["light" if session.display.theme == "light" else "dark"]
+        theme = theme_named(session.display.theme)
         painter = QPainter(self)
         painter.setFont(font(SMALL_PT))
         painter.setPen(QColor(theme.muted))
-        for top, height, caption in (
-            (_ROW_PX, _BAR_PX, "weight"),
-            (_ROW_PX + _BAR_PX, _ROW_PX, "residual, px"),
-            (2 * _ROW_PX + _BAR_PX, _ROW_PX, "left out, px"),
-            (3 * _ROW_PX + _BAR_PX, _ROW_PX, f"without, {self._unit}"),
-        ):
-            rect = QRectF(0, top, _CAPTION_PX - 8, height)
+        tops = (_ROW_PX, *(_ROW_PX * row + _BAR_PX for row in (1, 2, 3)))
+        heights = (_BAR_PX, _ROW_PX, _ROW_PX, _ROW_PX)
+        for top, height, caption in zip(tops, heights, _captions(self._unit), strict=True):
+            rect = QRectF(0, top, self._caption_px - GRID_PX, height)
             painter.drawText(
                 rect, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, caption
             )
         for camera, name in enumerate(project.rig.names):
-            self._paint_cell(
-                painter,
-                theme,
-                camera,
-                name,
-                weight=float(diagnosis.triangulation.weights[row, camera, joint]),
-                is_observed=bool(diagnosis.observed[row, camera, joint]),
-                residual=float(diagnosis.residual_px[row, camera, joint]),
-                left_out=float(diagnosis.loo_residual_px[row, camera, joint]),
+            is_seen = bool(diagnosis.observed[row, camera, joint])
+            self._paint_head(painter, theme, camera, name, is_seen=is_seen)
+            if not is_seen:
+                self._paint_unseen(painter, theme, camera)
+                continue
+            weight = float(diagnosis.triangulation.weights[row, camera, joint])
+            self._paint_weight(painter, theme, camera, weight)
+            residuals = diagnosis.residual_px, diagnosis.loo_residual_px
+            self._paint_numbers(
+                painter, theme, camera, [float(each[row, camera, joint]) for each in residuals]
             )
 
-    def _paint_cell(
-        self,
-        painter: QPainter,
-        theme: Theme,
-        camera: int,
-        name: str,
-        *,
-        weight: float,
-        is_observed: bool,
-        residual: float,
-        left_out: float,
+    def _paint_head(
+        self, painter: QPainter, theme: Theme, camera: int, name: str, *, is_seen: bool
     ) -> None:
         cell = self.cell(camera)
         hover = self._session.hover_target
         is_hovered = hover is not None and hover.camera == camera
         if is_hovered or camera == self._session.cursor.camera:
             painter.fillRect(cell.adjusted(1, 0, -1, 0), QColor(theme.panel))
-        center = Qt.AlignmentFlag.AlignCenter
-        painter.setPen(QColor(theme.text if is_observed else theme.muted))
-        painter.drawText(QRectF(cell.left(), 0, cell.width(), _ROW_PX), center, name)
-        bar = QRectF(cell.left() + 4, _ROW_PX + 2, cell.width() - 8, _BAR_PX - 4)
+        disagrees = self._reasons is not None and camera in self._reasons.disagreeing
+        ink = theme.problem if disagrees else (theme.text if is_seen else theme.muted)
+        painter.setPen(QColor(ink))
+        metrics = painter.fontMetrics()
+        shown = metrics.elidedText(name, Qt.TextElideMode.ElideMiddle, int(cell.width()) - 2)
+        painter.drawText(QRectF(cell.left(), 0, cell.width(), _ROW_PX), _CENTER, shown)
+
+    def _bar(self, camera: int) -> QRectF:
+        cell = self.cell(camera)
+        return QRectF(cell.left() + 4, _ROW_PX + 2, cell.width() - 8, _BAR_PX - 4)
+
+    def _paint_unseen(self, painter: QPainter, theme: Theme, camera: int) -> None:
+        bar = self._bar(camera)
+        painter.setPen(QPen(QColor(theme.line), 1, Qt.PenStyle.DotLine))
+        painter.setBrush(Qt.BrushStyle.NoBrush)
+        painter.drawRect(bar)
+        painter.setPen(QColor(theme.muted))
+        wordy = painter.fontMetrics().horizontalAdvance("not seen") + 4 <= bar.width()
+        painter.drawText(bar, _CENTER, "not seen" if wordy else "–")
+
+    def _paint_weight(self, painter: QPainter, theme: Theme, camera: int, weight: float) -> None:
+        bar = self._bar(camera)
         painter.setPen(QPen(QColor(theme.line), 1))
         painter.setBrush(Qt.BrushStyle.NoBrush)
         painter.drawRect(bar)
-        if not is_observed:
-            painter.setPen(QColor(theme.muted))
-            painter.drawText(bar, center, "not seen" if cell.width() >= _WORDY_CELL_PX else "–")
-            return
-        weight = weight if np.isfinite(weight) else 0.0
+        weight = min(weight, 1.0) if np.isfinite(weight) else 0.0
         filled = QRectF(bar)
-        filled.setTop(bar.bottom() - bar.height() * min(weight, 1.0))
+        filled.setTop(bar.bottom() - bar.height() * weight)
         painter.fillRect(filled.adjusted(1, 0, 0, 0), quantity_color(weight))
-        # On the bright upper half of viridis dark digits read best, below it the theme's.
-        painter.setPen(QColor("#101114" if weight > 0.62 else theme.text))
-        painter.drawText(bar, center, f"{weight:.2f}")
-        painter.setPen(QColor(theme.text))
+        # The number stands in the middle, on the colour from half a weight on.
+        painter.setPen(quantity_ink(weight) if weight > 0.55 else QColor(theme.text))
+        painter.drawText(bar, _CENTER, f"{weight:.2f}")
+
+    def _paint_numbers(
+        self, painter: QPainter, theme: Theme, camera: int, residuals_px: list[float]
+    ) -> None:
+        cell = self.cell(camera)
         top = _ROW_PX + _BAR_PX
-        for value in (residual, left_out):
-            painter.drawText(QRectF(cell.left(), top, cell.width(), _ROW_PX), center, number(value))
+        painter.setPen(QColor(theme.text))
+        for value in residuals_px:
+            painter.drawText(
+                QRectF(cell.left(), top, cell.width(), _ROW_PX), _CENTER, number(value)
+            )
             top += _ROW_PX
         if camera in self._without:
             value, is_kept = self._without[camera]
@@ -151,17 +178,46 @@ class WeightStrip(QWidget):
             text = number(value) if self._unit == "mm" else f"{value:.0f}"
             mark = "" if is_kept else " ✕"
             painter.drawText(
-                QRectF(cell.left(), top, cell.width(), _ROW_PX), center, f"{text}{mark}"
+                QRectF(cell.left(), top, cell.width(), _ROW_PX), _CENTER, f"{text}{mark}"
             )
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
-        """Name the view under the pointer to every panel."""
+        """Name the view under the pointer to every panel, and say what its numbers mean."""
         cursor = self._session.cursor
         camera = self._camera_at(event.position().x())
         if cursor.person is None or cursor.joint is None or camera is None:
             self._session.hover(None)
+            QToolTip.showText(event.globalPosition().toPoint(), _MEANING, self)
             return
         self._session.hover(HoverTarget(person=cursor.person, joint=cursor.joint, camera=camera))
+        QToolTip.showText(event.globalPosition().toPoint(), self.tip(camera), self)
+
+    def tip(self, camera: int) -> str:
+        """What a cell says, in words."""
+        session = self._session
+        diagnosis, row, joint = session.diagnosis, session.person_row, session.cursor.joint
+        if diagnosis is None or row is None or joint is None:
+            return ""
+        name = session.require_project().rig.names[camera]
+        if not diagnosis.observed[row, camera, joint]:
+            return f"{name} does not see the joint"
+        weight = float(diagnosis.triangulation.weights[row, camera, joint])
+        lines = [
+            f"{name}: weight {weight:.2f}",
+            f"residual {pixels(float(diagnosis.residual_px[row, camera, joint]))} "
+            "to the triangulated point",
+            f"leave-one-out residual {pixels(float(diagnosis.loo_residual_px[row, camera, joint]))}"
+            " to the point of the other views",
+        ]
+        reasons = self._reasons
+        if reasons is not None and camera in self._without:
+            value, is_kept = self._without[camera]
+            verdict = "kept" if is_kept else "discarded"
+            what = "WSS" if reasons.unit == "mm" else "agreeing"
+            lines.append(f"without it: {what} {reasons.format_value(value)}, {verdict}")
+        if reasons is not None and camera in reasons.disagreeing:
+            lines.append("the other views contradict it")
+        return "\n".join(lines)
 
     def leaveEvent(self, _event: QEvent) -> None:
         """The pointer is elsewhere."""
@@ -172,3 +228,7 @@ class WeightStrip(QWidget):
         camera = self._camera_at(event.position().x())
         if camera is not None:
             self._session.select(camera=camera)
+
+
+def _captions(unit: str) -> tuple[str, ...]:
+    return ("weight", "residual, px", "leave-one-out, px", f"without it, {unit}")

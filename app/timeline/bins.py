@@ -66,6 +66,17 @@ def worst_per_column(
     return np.where(np.isneginf(worst), np.nan, worst).astype(np.float32).T
 
 
+def widened(columns: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(P, N) columns with each lone value shown one column wider to either side.
+
+    A frame that is one of thousands under a column would be a hairline otherwise; nothing that is
+    there is covered.
+    """
+    padded = np.pad(columns, ((0, 0), (1, 1)), constant_values=np.nan)
+    beside = np.fmax(padded[:, :-2], padded[:, 2:])
+    return np.where(np.isnan(columns), beside, columns).astype(np.float32)
+
+
 def tick_step(span: Span, width_px: float, min_gap_px: float = 80.0) -> int:
     """A round number of frames between two ticks of the ruler."""
     wanted = max(1.0, span.length * min_gap_px / max(width_px, 1.0))

@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QApplication, QMessageBox
 
 from app.commands import first_key
 from app.demo import _Walk
+from app.format import percent
 from app.main import refuse_broken_qt
 from app.shot import grab_window, settle
 from core.errors import CommandRefusedError
@@ -68,7 +69,7 @@ def test_the_toolbar_follows_the_selection(window):
 def test_a_click_in_the_timeline_goes_there_and_selects_the_row(window):
     track = window.timeline.track
     row_height = track.row_height()
-    place = QPoint(round(track.x_of(8)), round(22 + 2.5 * row_height))
+    place = QPoint(round(track.x_of(8)), round(track.row_top(2) + row_height / 2))
     QTest.mouseClick(track, Qt.MouseButton.LeftButton, pos=place)
     assert window.session.cursor.frame == 8
     assert window.session.cursor.person == window.session.project.persons[2]
@@ -124,7 +125,7 @@ def test_a_slider_changes_the_thresholds_and_the_consequences(window, qtbot):
     assert session.settings.wss_threshold_mm < 100
     qtbot.waitUntil(lambda: window.is_settled, timeout=30_000)
     assert session.summary.kept_share < kept
-    assert f"{session.summary.kept_share:.1%}" in page.shares_text.text()
+    assert percent(session.summary.kept_share, 1) in page.shares_text.text()
 
 
 def test_a_slider_that_the_rule_ignores_is_grey(window):
