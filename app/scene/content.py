@@ -28,6 +28,7 @@ from app.scene.surroundings import (
     camera_lines,
     ground_faces,
     ground_lines,
+    place_frusta,
 )
 from app.session import HoverTarget
 from app.theme import THEMES, person_color
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from app.scene.drawing import SceneDrawing
     from app.scene.figures import Figures
     from app.scene.stage import Stage
+    from app.scene.surroundings import Frusta
     from app.scene.viewpoint import Place
     from app.session import Session
     from app.theme import Theme
@@ -72,6 +74,7 @@ class SceneContent:
         self._drawing = drawing
         self._stale: set[Part] = set(ALL_PARTS)
         self._has_seen_people = False
+        self._frusta: Frusta | None = None
         self.stage: Stage | None = None
         self.figures: Figures = NOBODY
         self.through: int | None = None
@@ -112,7 +115,7 @@ class SceneContent:
                 ground_faces(stage, self.theme), ground_lines(stage, self.theme)
             )
         if "cameras" in stale:
-            self._build_cameras(stage, project)
+            self._build_cameras()
         if "people" in stale:
             self._build_people(stage, project)
         if "joint" in stale:
@@ -139,6 +142,7 @@ class SceneContent:
         if has_people and not project.is_court:
             poses = self._sample_poses(project)
         self.stage = make_stage(project.rig, poses, is_court=project.is_court)
+        self._frusta = place_frusta(self.stage, project.rig)
         self._stale.update(ALL_PARTS)
         return True
 
@@ -165,13 +169,14 @@ class SceneContent:
 
     # What is drawn.
 
-    def _build_cameras(self, stage: Stage, project: Project) -> None:
+    def _build_cameras(self) -> None:
+        assert self._frusta is not None
         marks = CameraMarks(
             focused=self._session.cursor.camera, hovered=self.hovered_camera, through=self.through
         )
         self._drawing.show_cameras(
-            camera_faces(stage, project.rig, self.theme, marks),
-            camera_lines(stage, project.rig, self.theme, marks),
+            camera_faces(self._frusta, self.theme, marks),
+            camera_lines(self._frusta, self.theme, marks),
         )
 
     def _build_people(self, stage: Stage, project: Project) -> None:

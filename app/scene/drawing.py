@@ -135,7 +135,7 @@ class SceneDrawing:
         for layer in (layers.people, layers.truth, layers.camera_lines, layers.hover):
             layer.outline = behind
         # Viridis goes from nearly black to nearly white: one end needs an edge in either theme.
-        layers.evidence.outline = rgba(theme.muted if theme.name == "dark" else theme.text, 0.5)
+        layers.evidence.outline = rgba(theme.muted if theme.name == "dark" else theme.text, 0.7)
 
     def show_ground(self, surface: Faces, lines: Strokes) -> None:
         """What people stand on."""

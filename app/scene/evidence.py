@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from app.scene.strokes import Strokes
     from app.theme import Theme
     from core.diagnosis import FrameDiagnosis
-    from core.geometry import Rig
+    from core.geometry import Camera, Rig
 
 # With more pair candidates than this (12 views) only the nearest to their median are drawn.
 _MAX_CANDIDATES = 66
@@ -75,9 +75,9 @@ def _rays(
     point = diagnosis.triangulation.points_mm[row, joint]
     parts = [no_strokes()]
     for index in np.flatnonzero(diagnosis.observed[row, :, joint]).tolist():
-        origin, direction = rig[index].rays(diagnosis.points_px[row, index, joint])
-        if index == through or not np.isfinite(direction).all():
+        if index == through:
             continue
+        origin, direction = _ray(rig[index], diagnosis.undistorted_px[row, index, joint])
         along = float((point - origin) @ direction)
         reach = 2.0 * stage.radius * stage.unit_mm
         if along > 0:
@@ -92,6 +92,15 @@ def _rays(
             miss = stage.place(np.stack([point, origin + along * direction]))
             parts.append(lines(miss, rgba(color, 0.9), px=(0.5, 0.5), outline_px=0.7))
     return np.concatenate(parts)
+
+
+def _ray(
+    camera: Camera, undistorted_px: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Origin and unit direction (3,) of an undistorted pixel, world, mm."""
+    x, y = camera.lens.to_normalised(undistorted_px[0], undistorted_px[1])
+    direction = np.linalg.solve(camera.R, np.array([x, y, 1.0]))
+    return camera.center_mm, direction / np.linalg.norm(direction)
 
 
 def _ellipsoid(

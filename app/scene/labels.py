@@ -206,7 +206,8 @@ def arrange(
         width, height = cell[2] / atlas.ratio, cell[3] / atlas.ratio
         taken = boxes[: len(placed)]
         x, y = places[index].tolist()
-        for left, top in _spots(x, y, width, height):
+        for wanted, top in _spots(x, y, width, height):
+            left = min(max(wanted, 0.0), max(size[0] - width, 0.0))
             box = (left, top, left + width, top + height)
             if not _overlaps(box, taken):
                 boxes[len(placed)] = box

@@ -20,6 +20,8 @@ from app.scene.strokes import faces, lines, mixed, no_faces, no_strokes, rgba
 from app.scene.viewpoint import border_px
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from app.scene.stage import Stage
     from app.scene.strokes import Faces, Strokes
     from app.theme import Theme
@@ -71,43 +73,60 @@ def ground_lines(stage: Stage, theme: Theme) -> Strokes:
     return lines(segments, colors)
 
 
-def camera_lines(stage: Stage, rig: Rig, theme: Theme, marks: CameraMarks) -> Strokes:
+@dataclass(frozen=True, slots=True, eq=False)
+class Frusta:
+    """The cameras of a rig on the stage; made once, since lenses are slow to invert.
+
+    Attributes:
+        edges: for each camera, the segments of its frustum.
+        sides: for each camera, the triangles of its frustum.
+        borders: for each camera, the segments of its picture's border as the camera sees it.
+    """
+
+    edges: tuple[NDArray[np.float64], ...]
+    sides: tuple[NDArray[np.float64], ...]
+    borders: tuple[NDArray[np.float64], ...]
+
+
+def place_frusta(stage: Stage, rig: Rig) -> Frusta:
+    """Where the cameras are."""
+    reach = _FRUSTUM_REACH * stage.radius * stage.unit_mm
+    return Frusta(
+        edges=tuple(stage.place(frustum_lines(camera, reach)) for camera in rig),
+        sides=tuple(stage.place(frustum_faces(camera, reach)) for camera in rig),
+        borders=tuple(_picture_border(stage, camera, reach) for camera in rig),
+    )
+
+
+def camera_lines(frusta: Frusta, theme: Theme, marks: CameraMarks) -> Strokes:
     """The frusta; the focused camera's and the hovered one's stand out."""
-    reach = _reach_mm(stage)
     parts = [no_strokes()]
-    for index, camera in enumerate(rig):
+    for index, edges in enumerate(frusta.edges):
         if index == marks.through:
-            parts.append(_picture_border(stage, camera, theme))
+            parts.append(lines(frusta.borders[index], rgba(theme.muted), px=(0.6, 0.6)))
             continue
         stands_out = index in (marks.focused, marks.hovered)
         color = rgba(theme.accent) if stands_out else mixed(theme.canvas, theme.muted, 0.75)
         half = 0.8 if stands_out else 0.55
-        segments = stage.place(frustum_lines(camera, reach))
-        parts.append(lines(segments, color, px=(half, half), outline_px=0.6))
+        parts.append(lines(edges, color, px=(half, half), outline_px=0.6))
     return np.concatenate(parts)
 
 
-def camera_faces(stage: Stage, rig: Rig, theme: Theme, marks: CameraMarks) -> Faces:
+def camera_faces(frusta: Frusta, theme: Theme, marks: CameraMarks) -> Faces:
     """A breath of colour in the frusta that stand out."""
-    chosen = {marks.focused, marks.hovered} - {None, marks.through}
-    parts = [no_faces()]
-    for index in chosen:
-        assert index is not None
-        sides = stage.place(frustum_faces(rig[index], _reach_mm(stage)))
-        parts.append(faces(sides, rgba(theme.accent, 0.07)))
-    return np.concatenate(parts)
+    parts = [
+        faces(sides, rgba(theme.accent, 0.07))
+        for index, sides in enumerate(frusta.sides)
+        if index in (marks.focused, marks.hovered) and index != marks.through
+    ]
+    return np.concatenate([no_faces(), *parts])
 
 
-def _reach_mm(stage: Stage) -> float:
-    return _FRUSTUM_REACH * stage.radius * stage.unit_mm
-
-
-def _picture_border(stage: Stage, camera: Camera, theme: Theme) -> Strokes:
-    """Where the picture ends, as the camera sees it: curved by the undoing of its distortion."""
+def _picture_border(stage: Stage, camera: Camera, depth_mm: float) -> NDArray[np.float64]:
+    """Where the picture ends, curved by the undoing of its distortion."""
     border = border_px(camera)
-    K_inverse = np.linalg.inv(camera.K)
-    rays = np.column_stack([border, np.ones(len(border))]) @ K_inverse.T
-    points = camera.center_mm + (rays * _reach_mm(stage)) @ camera.R
+    x, y = camera.lens.to_normalised(border[:, 0], border[:, 1])
+    at_depth = np.stack([x, y, np.ones_like(x)], axis=-1) * depth_mm
+    points = (at_depth - camera.t_mm) @ np.linalg.inv(camera.R).T
     segments = polyline(stage.place(points), closed=True).reshape(-1, 2, 3)
-    segments = segments[np.isfinite(segments).all(axis=(1, 2))].reshape(-1, 3)
-    return lines(segments, rgba(theme.muted), px=(0.6, 0.6))
+    return segments[np.isfinite(segments).all(axis=(1, 2))].reshape(-1, 3)

@@ -198,6 +198,8 @@ class SceneView(QWidget):
         stage = self._content.stage
         if stage is None or self._session.project is None:
             return
+        if is_new_stage and not self._is_untouched:
+            self.reset_view()  # the viewpoint belongs to the stage that was
         size = self._drawing.size
         if self._is_untouched and (is_new_stage or size != self._fitted_size):
             self._drawing.viewpoint = first_view(stage, size)

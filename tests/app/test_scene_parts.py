@@ -18,7 +18,13 @@ from app.scene.figures import (
 from app.scene.labels import Atlas, Label, LabelStyle, arrange, label_at
 from app.scene.stage import make_stage
 from app.scene.strokes import rgba
-from app.scene.surroundings import CameraMarks, camera_lines, ground_faces, ground_lines
+from app.scene.surroundings import (
+    CameraMarks,
+    camera_lines,
+    ground_faces,
+    ground_lines,
+    place_frusta,
+)
 from app.scene.viewpoint import OrbitView
 from app.theme import DARK, LIGHT
 from core.diagnosis import diagnose_frame
@@ -160,7 +166,7 @@ def test_a_joint_without_any_view_is_drawn_as_nothing(stage, rig, diagnosis, cou
 @pytest.mark.parametrize("theme", [DARK, LIGHT], ids=["dark", "light"])
 def test_the_focused_camera_stands_out(stage, world, theme):
     marks = CameraMarks(focused=2)
-    strokes = camera_lines(stage, world.rig, theme, marks)
+    strokes = camera_lines(place_frusta(stage, world.rig), theme, marks)
     accent = np.isclose(strokes["a_color"], rgba(theme.accent), atol=1e-6).all(axis=1)
     center = stage.cameras[2]
     assert accent.sum() * len(world.rig) == len(strokes)
