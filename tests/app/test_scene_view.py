@@ -376,8 +376,8 @@ def test_memory_stays_over_many_steps(view, session):
         gc.collect()
         return psutil.Process().memory_info().rss / 2**20
 
-    before = walk(60)
-    assert walk(240) - before < 12
+    before = walk(40)
+    assert walk(120) - before < 8
 
 
 def run_python(code: str, **environment: str) -> subprocess.CompletedProcess:
