@@ -67,7 +67,7 @@ class MainWindow(QMainWindow):
         self.scene = SceneView(self.session)
         self.inspector = Inspector(self.session)
         self.timeline = Timeline(self.session)
-        self.player = Player(self.session, self)
+        self.player = Player(self.session, lambda: self.views.is_settled, self)
         self.start_page = StartPage()
         self.background = BackgroundWork(self.session, self)
         self.commands = Commands(self, self.session, self._theme())
@@ -85,6 +85,8 @@ class MainWindow(QMainWindow):
             self._add_dock("Inspector", self.inspector, Qt.DockWidgetArea.RightDockWidgetArea),
             self._add_dock("Timeline", self.timeline, Qt.DockWidgetArea.BottomDockWidgetArea),
         ]
+        # Its bar is its title: height is what the rows of a dozen people need.
+        self._docks[2].setTitleBarWidget(self.timeline.head)
         self.setCorner(Qt.Corner.BottomRightCorner, Qt.DockWidgetArea.BottomDockWidgetArea)
         if not self._preferences.restore_layout(self):
             self.lay_out_docks()
@@ -97,8 +99,6 @@ class MainWindow(QMainWindow):
     def _add_dock(self, title: str, widget: QWidget, area: Qt.DockWidgetArea) -> QDockWidget:
         dock = QDockWidget(title)
         dock.setObjectName(f"dock_{title.lower()}")
-        # Its bar is its title: height is what the rows of a dozen people need.
-        self._docks[2].setTitleBarWidget(self.timeline.head)
         dock.setWidget(widget)
         self.addDockWidget(area, dock)
         return dock

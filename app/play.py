@@ -1,4 +1,8 @@
-"""Playing a recording: frames follow the clock, and are dropped rather than late."""
+"""Playing a recording: frames follow the clock, and are dropped rather than late.
+
+The next frame is shown only when the last one is: to ask for another while pictures are still
+being decoded would throw that work away, and on a slow machine no picture would ever arrive.
+"""
 
 from __future__ import annotations
 
@@ -8,19 +12,30 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject, QTimer, Signal
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from app.session import Session
 
 _DEFAULT_FPS = 25.0
 
 
 class Player(QObject):
-    """Steps the session's frame in time with the recording's frame rate."""
+    """Steps the session's frame in time with the recording's frame rate.
+
+    Args:
+        session: whose frame it is.
+        is_ready: whether the frame that was set last is on the screen.
+        parent: owner.
+    """
 
     playing_changed = Signal(bool)
 
-    def __init__(self, session: Session, parent: QObject | None = None) -> None:
+    def __init__(
+        self, session: Session, is_ready: Callable[[], bool], parent: QObject | None = None
+    ) -> None:
         super().__init__(parent)
         self._session = session
+        self._is_ready = is_ready
         self._timer = QTimer(self)
         self._timer.timeout.connect(self._on_tick)
         self._started_at = 0.0
@@ -54,7 +69,7 @@ class Player(QObject):
 
     def _on_tick(self) -> None:
         project = self._session.project
-        if project is None:
+        if project is None or not self._is_ready():
             return
         elapsed = time.monotonic() - self._started_at
         frame = self._started_frame + int(elapsed * self._fps())
