@@ -15,7 +15,7 @@ from __future__ import annotations
 import hashlib
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numba import njit
@@ -55,7 +55,7 @@ from core.geometry.method import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-CACHED = {**FAST, "cache": True}
+CACHED: Any = {**FAST, "cache": True}
 
 EQUAL, PAIRWISE, CONSENSUS, GIVEN = 0, 1, 2, 3
 RULE_NONE, RULE_WSS, RULE_SUPPORT = 0, 1, 2
@@ -332,12 +332,14 @@ def _triangulate_block(
 
 
 @njit(**FAST)
-def _count_seen(block: Block, points: np.ndarray, k: int) -> tuple[int, int]:
+def _count_seen(
+    pixels: np.ndarray, rows: np.ndarray, points: np.ndarray, k: int
+) -> tuple[int, int]:
     """In how many views lane k's joint was observed, and how many of them have it in front."""
     seen, front = 0, 0
-    for c in range(len(block.lane_focal) // LANES):
-        if block.pixels[(c * 3 + 2) * LANES + k] > 0.0:
-            row = block.rows[c * ROW_SLOTS * LANES : (c + 1) * ROW_SLOTS * LANES]
+    for c in range(len(pixels) // (3 * LANES)):
+        if pixels[(c * 3 + 2) * LANES + k] > 0.0:
+            row = rows[c * ROW_SLOTS * LANES : (c + 1) * ROW_SLOTS * LANES]
             depth = row[11 * LANES + k]
             for axis in range(3):
                 depth += row[(8 + axis) * LANES + k] * points[axis * LANES + k]
@@ -347,31 +349,48 @@ def _count_seen(block: Block, points: np.ndarray, k: int) -> tuple[int, int]:
 
 
 @njit(**FAST)
-def _store(block: Block, rules: Rules, work: Work, b: int, j: int, k: int, answer: Answer) -> None:
-    """Lane k's joint, back in the world's millimetres."""
-    for c in range(answer.weights.shape[1]):
-        answer.weights[b, c, j] = work.weights[c * LANES + k]
-        answer.omega[b, c, j] = work.omega[c * LANES + k]
-    seen, front = _count_seen(block, work.points, k)
-    has_center = work.wss_m[k] >= 0.0
-    good = has_center and work.crosses[k] > 0.0 and front >= 2
-    answer.wss_mm[b, j] = 1e3 * work.wss_m[k]
-    answer.kept[b, j] = work.kept[k] and good and seen >= rules.min_views
-    center = block.centers[b if block.centers.shape[0] > 1 else 0]
-    for axis in range(3):
-        point = 1e3 * work.points[axis * LANES + k] + center[axis]
-        middle = 1e3 * work.state[(TRIAL + axis) * LANES + k] + center[axis]
-        answer.points_mm[b, j, axis] = point if good else math.nan
-        answer.centers_mm[b, j, axis] = middle if has_center else math.nan
-    x, y, z = center
-    for p in range(answer.candidates_mm.shape[1]):
-        start = p * CANDIDATE_SLOTS * LANES
-        candidate = work.candidates[start : start + CANDIDATE_SLOTS * LANES]
-        out = answer.candidates_mm[b, p, j]
-        gap = 0.0 if candidate[USABLE * LANES + k] > 0.0 else math.nan
-        out[0] = 1e3 * candidate[k] + x + gap
-        out[1] = 1e3 * candidate[LANES + k] + y + gap
-        out[2] = 1e3 * candidate[2 * LANES + k] + z + gap
+def _store_candidates(
+    block: Block, candidates: np.ndarray, first: int, num: int, out_mm: np.ndarray
+) -> None:
+    """The block's candidates in the world's millimetres, pair by pair: runs of memory."""
+    num_joints = out_mm.shape[2]
+    many = block.centers.shape[0] > 1
+    for p in range(out_mm.shape[1]):
+        candidate = candidates[p * CANDIDATE_SLOTS * LANES : (p + 1) * CANDIDATE_SLOTS * LANES]
+        b, j = first // num_joints, first % num_joints
+        for k in range(num):
+            center = block.centers[b if many else 0]
+            out = out_mm[b, p, j]
+            gap = 0.0 if candidate[USABLE * LANES + k] > 0.0 else math.nan
+            out[0] = 1e3 * candidate[k] + center[0] + gap
+            out[1] = 1e3 * candidate[LANES + k] + center[1] + gap
+            out[2] = 1e3 * candidate[2 * LANES + k] + center[2] + gap
+            j += 1
+            if j == num_joints:
+                b, j = b + 1, 0
+
+
+@njit(**FAST)
+def _store(block: Block, rules: Rules, work: Work, first: int, num: int, answer: Answer) -> None:
+    """The block's joints, back in the world's millimetres."""
+    num_views, num_joints = answer.weights.shape[1:]
+    for k in range(num):
+        b, j = (first + k) // num_joints, (first + k) % num_joints
+        for c in range(num_views):
+            answer.weights[b, c, j] = work.weights[c * LANES + k]
+            answer.omega[b, c, j] = work.omega[c * LANES + k]
+        seen, front = _count_seen(block.pixels, block.rows, work.points, k)
+        has_center = work.wss_m[k] >= 0.0
+        good = has_center and work.crosses[k] > 0.0 and front >= 2
+        answer.wss_mm[b, j] = 1e3 * work.wss_m[k]
+        answer.kept[b, j] = work.kept[k] and good and seen >= rules.min_views
+        center = block.centers[b if block.centers.shape[0] > 1 else 0]
+        for axis in range(3):
+            point = 1e3 * work.points[axis * LANES + k] + center[axis]
+            middle = 1e3 * work.state[(TRIAL + axis) * LANES + k] + center[axis]
+            answer.points_mm[b, j, axis] = point if good else math.nan
+            answer.centers_mm[b, j, axis] = middle if has_center else math.nan
+    _store_candidates(block, work.candidates, first, num, answer.candidates_mm)
 
 
 def _make_robust(fingerprint: str) -> Callable[..., None]:
@@ -396,9 +415,7 @@ def _make_robust(fingerprint: str) -> Callable[..., None]:
             num = min(LANES, num_batch * num_joints - first)
             _load(points_px, observed, first, num, block)
             _triangulate_block(block, tables, rules, given, first, num, work)
-            for k in range(num):
-                n = first + k
-                _store(block, rules, work, n // num_joints, n % num_joints, k, answer)
+            _store(block, rules, work, first, num, answer)
 
     return robust
 
@@ -429,7 +446,7 @@ def _make_weighted(fingerprint: str) -> Callable[..., None]:
             )
             for k in range(num):
                 b, j = (first + k) // num_joints, (first + k) % num_joints
-                good = crosses[k] > 0.0 and _count_seen(block, points, k)[1] >= 2
+                good = crosses[k] > 0.0 and _count_seen(block.pixels, block.rows, points, k)[1] >= 2
                 center = block.centers[b if block.centers.shape[0] > 1 else 0]
                 for axis in range(3):
                     x = 1e3 * points[axis * LANES + k] + center[axis]
@@ -447,7 +464,7 @@ def _make_residual_scales(fingerprint: str) -> Callable[..., None]:
         tables: Tables,
         scales_mm: np.ndarray,
     ) -> None:
-        """Per joint (B, J) the residual of `least_quantile` in mm, NaN with fewer than three views."""
+        """Per joint (B, J) the residual of `least_quantile` in mm; NaN below three views."""
         assert fingerprint
         num_batch, _, num_joints = observed.shape
         block = _new_block(projections)

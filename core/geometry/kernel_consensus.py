@@ -1,4 +1,4 @@
-"""Consensus weighting in lanes: every pair is a hypothesis, judged by all views (METHOD, section 2).
+"""Consensus weighting in lanes: every pair is a hypothesis, judged by all views (METHOD, 2).
 
 A residual in millimetres at the joint is residual_px · depth / focal, and in the gauge the DLT row
 at a point *is* residual_px · depth, so a hypothesis is scored without a division by depth.
@@ -27,7 +27,7 @@ from core.geometry.method import (
 
 @njit(**INLINED)
 def _square_residual(row: np.ndarray, k: int, x: float, y: float, z: float) -> float:
-    """(residual_px · depth)² at a point; FAR behind the camera; 0 for a view without observation."""
+    """(residual_px · depth)² at a point; FAR behind the camera; 0 where nothing was observed."""
     ru = row[k] * x + row[LANES + k] * y + row[2 * LANES + k] * z + row[3 * LANES + k]
     rv = row[4 * LANES + k] * x + row[5 * LANES + k] * y + row[6 * LANES + k] * z
     rv += row[7 * LANES + k]

@@ -19,12 +19,14 @@ gauge's origin is near enough to be computed about; unequal weights need `kernel
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from numba import njit
 
 from core.geometry.method import DETERMINANT_FLOOR, PARALLEL
+
+if TYPE_CHECKING:
+    import numpy as np
 
 LANES = 16
 FAST: Any = {
@@ -77,8 +79,15 @@ def homogeneous_point(
     det([N g; gᵀ ρ] − λI), X solves (N − λI) X = −g by the adjugate.
 
     Args:
-        n00, n01, n02, n11, n12, n22: N.
-        g0, g1, g2: g.
+        n00: N, as are the next five.
+        n01: see n00.
+        n02: see n00.
+        n11: see n00.
+        n12: see n00.
+        n22: see n00.
+        g0: g, as are the next two.
+        g1: see g0.
+        g2: see g0.
         rho: ρ.
         parallel: rays are called parallel where det N is below this share of trace³ N.
 

@@ -7,11 +7,14 @@ on it wherever views disagree.
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
-import numpy as np
 from numba import njit
 
 from core.geometry.kernel_lanes import FAST, LANES
+
+if TYPE_CHECKING:
+    import numpy as np
 
 # Image points are thousands of pixels inside the kernel.
 IMAGE_SCALE = 1e-3
@@ -80,20 +83,25 @@ def load_pixels(
     num: int,
     pixels: np.ndarray,
 ) -> None:
-    """Image points and whether they are there, in lanes; a lane past the end repeats the last joint.
+    """Image points and whether they are there, in lanes; lanes past the end repeat the last.
 
     Compiled with NaN logic in full force: this is where NaN means "not observed".
     """
     num_views, num_joints = points_px.shape[1], points_px.shape[2]
+    b, j = first // num_joints, first % num_joints
     for k in range(LANES):
-        n = first + min(k, num - 1)
-        b, j = n // num_joints, n % num_joints
         for c in range(num_views):
             u, v = points_px[b, c, j, 0], points_px[b, c, j, 1]
-            seen = observed[b, c, j] and math.isfinite(u) and math.isfinite(v)
-            pixels[c * 3 * LANES + k] = IMAGE_SCALE * u if seen else 0.0
-            pixels[(c * 3 + 1) * LANES + k] = IMAGE_SCALE * v if seen else 0.0
-            pixels[(c * 3 + 2) * LANES + k] = 1.0 if seen else 0.0
+            # A difference of 0 tells a finite number from infinity and NaN without a call.
+            seen = observed[b, c, j] and u - u == 0.0 and v - v == 0.0
+            lane = pixels[c * 3 * LANES : (c + 1) * 3 * LANES]
+            lane[k] = IMAGE_SCALE * u if seen else 0.0
+            lane[LANES + k] = IMAGE_SCALE * v if seen else 0.0
+            lane[2 * LANES + k] = 1.0 if seen else 0.0
+        if k < num - 1:
+            j += 1
+            if j == num_joints:
+                b, j = b + 1, 0
 
 
 @njit(**FAST)

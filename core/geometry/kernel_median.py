@@ -290,6 +290,25 @@ def square_distances(
 
 
 @njit(**FAST)
+def _middles(ladder: np.ndarray, count: np.ndarray, low: np.ndarray, high: np.ndarray) -> None:
+    """The two middle ones of those values of each sorted column that are not FAR."""
+    width = len(count)
+    num = len(ladder) // width
+    count[:] = 0.0
+    for i in range(num):
+        source = ladder[i * width : (i + 1) * width]
+        for k in range(width):
+            count[k] += 1.0 if source[k] < FAR else 0.0
+    for i in range(num):
+        source = ladder[i * width : (i + 1) * width]
+        twice = 2.0 * i
+        for k in range(width):
+            # of n values, the middle ones are (n - 1) // 2 and n // 2
+            low[k] = source[k] if twice < count[k] else low[k]
+            high[k] = source[k] if twice <= count[k] else high[k]
+
+
+@njit(**FAST)
 def log_view_weights(
     squares: np.ndarray,
     others: np.ndarray,
@@ -314,18 +333,13 @@ def log_view_weights(
             for k in range(LANES):
                 target[k] = source[k]
     sort_lanes(ladder, network, width)
-    count, low, high = np.zeros(width), np.empty(width), np.empty(width)
-    for i in range(num_others):
-        source = ladder[i * width : (i + 1) * width]
-        for k in range(width):
-            count[k] += 1.0 if source[k] < FAR else 0.0
-    for i in range(num_others):
-        source = ladder[i * width : (i + 1) * width]
-        twice = 2.0 * i
-        for k in range(width):
-            # of n values, the middle ones are (n - 1) // 2 and n // 2
-            low[k] = source[k] if twice < count[k] else low[k]
-            high[k] = source[k] if twice <= count[k] else high[k]
+    count, low, high = np.full(width, float(num_others)), np.empty(width), np.empty(width)
+    largest = ladder[(num_others - 1) * width : num_others * width]
+    if num_others and largest.max() < FAR:
+        low[:] = ladder[(num_others - 1) // 2 * width : ((num_others - 1) // 2 + 1) * width]
+        high[:] = ladder[num_others // 2 * width : (num_others // 2 + 1) * width]
+    else:
+        _middles(ladder[: num_others * width], count, low, high)
     for k in range(width):
         log_weights[k] = low[k] * scale if count[k] > 0.0 else -FAR
     for k in range(width):

@@ -19,8 +19,8 @@ FARTHEST_M = 1e6
 
 # ε² of the median's objective Σ √(d² + ε²), ε = 0.1 mm.
 SMOOTHING_M2 = 1e-8
-# A Newton step this short leaves an error of its square over ε at most: 1e-7 mm.
-STEP_M2 = 1e-14
+# A Newton step this short leaves an error of its square over ε at most: 2.5e-6 mm.
+STEP_M2 = 2.5e-13
 MAX_PASSES = 60
 # A Newton step this much longer than Weiszfeld's (squared) is not taken.
 WILD = 1e6

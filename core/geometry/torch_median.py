@@ -42,9 +42,13 @@ def _evaluate(
 
 
 def find_median(candidates: torch.Tensor, usable: torch.Tensor) -> torch.Tensor:
-    """Geometric median (3, n) of candidates (3, P, n), usable (P, n) bool."""
+    """Geometric median (3, n) of candidates (3, P, n), usable (P, n) bool.
+
+    Joints that have arrived leave the computation, so that few slow ones do not cost all passes.
+    """
     use = usable.to(candidates.dtype)
     x = _start(candidates, usable)
+    found, index = x.clone(), torch.arange(x.shape[1], device=x.device)
     base, weiszfeld, step = (torch.zeros_like(x) for _ in range(3))
     lowest = torch.full_like(x[0], math.inf)
     moving = torch.ones_like(x[0], dtype=torch.bool)
@@ -63,10 +67,18 @@ def find_median(candidates: torch.Tensor, usable: torch.Tensor) -> torch.Tensor:
         step = torch.where(take, newton, torch.where(tiny, weiszfeld, step))
         x = torch.where(moving, base + step, x)
         moving = moving & ~short
-        ask = not x.is_cuda or count % PASSES_PER_QUESTION == PASSES_PER_QUESTION - 1
-        if ask and not bool(moving.any()):
+        if x.is_cuda and count % PASSES_PER_QUESTION != PASSES_PER_QUESTION - 1:
+            continue
+        rest = moving.nonzero().squeeze(1)
+        if 2 * len(rest) < len(index):
+            found[:, index] = x
+            index, candidates, use = index[rest], candidates[:, :, rest], use[:, rest]
+            x, base, weiszfeld, step = (v[:, rest] for v in (x, base, weiszfeld, step))
+            lowest, moving = lowest[rest], moving[rest]
+        if not len(rest):
             break
-    return x
+    found[:, index] = x
+    return found
 
 
 def log_view_weights(

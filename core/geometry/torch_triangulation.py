@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     from core.geometry.triangulation import Options
 
 # Numbers per chunk in the largest intermediate (pairs x joints, or pairs x views x joints).
-CHUNK_CPU = 1 << 16
+CHUNK_CPU = 1 << 15
 CHUNK_CUDA = 1 << 25
 
 
@@ -136,8 +136,12 @@ class _AttachGradient(torch.autograd.Function):
 
     @staticmethod
     @torch.autograd.function.once_differentiable
-    def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor | None, ...]:  # noqa: ANN401
+    def backward(  # pyright: ignore[reportIncompatibleMethodOverride] (the decorator's signature)
+        ctx: Any,  # noqa: ANN401
+        *grad_outputs: torch.Tensor,
+    ) -> tuple[torch.Tensor | None, ...]:
         """Degenerate joints (NaN) give zero, and touch no other joint."""
+        (gradient,) = grad_outputs
         uv, omega, points, seen, cameras = ctx.saved_tensors
         good = points.isfinite().all(0)
         X = torch.where(good, points, 0.0)

@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, Literal, NoReturn, TypeVar, cast
 
 import numpy as np
 
@@ -81,7 +81,7 @@ class Options:
     row_exponent: float
 
 
-def _refuse(field: str, expected: str, found: str, remedy: str) -> None:
+def _refuse(field: str, expected: str, found: str, remedy: str) -> NoReturn:
     raise DataError("triangulation", field, expected=expected, found=found, remedy=remedy)
 
 

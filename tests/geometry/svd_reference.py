@@ -95,13 +95,18 @@ def pairwise(
     discard: bool = True,
     row_exponent: float = 1.0,
     median: Callable[[torch.Tensor], torch.Tensor] = exact_median,
+    constants: bool = True,
 ) -> Reference:
-    """Eqs. 3-6 for (N, C, 2) pixels observed in all views; differentiable as the paper has it."""
+    """Eqs. 3-6 for (N, C, 2) pixels observed in all views.
+
+    `constants`: weights, centre and WSS carry no gradient, as METHOD decides; without it autograd
+    unrolls them, as the naive route would.
+    """
     P, center = gauge(projections.double())
     A = rows_of(points_px.double(), P)
     num_views = A.shape[1]
     pairs = list(itertools.combinations(range(num_views), 2))
-    with torch.no_grad():
+    with torch.set_grad_enabled(not constants and torch.is_grad_enabled()):
         y = torch.stack([smallest(A[:, [i, j]].flatten(1, 2)) for i, j in pairs], dim=1)
         x = median(y)
         d2 = ((y - x[:, None]) ** 2).sum(-1) * 1e6
