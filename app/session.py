@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PySide6.QtCore import QObject, Signal
 
+from app.format import counted
 from core.diagnosis import diagnose_frame
 from core.errors import CommandRefusedError, DataError
 from core.project import Project
@@ -208,7 +209,7 @@ class Session(QObject):
         """Load the compiled triangulation in the background; frames are diagnosed once it is in."""
 
         def load() -> None:
-            from core.geometry import warm_up
+            from core.diagnosis import warm_up
 
             warm_up()
             self._engine_ready.emit()
@@ -242,7 +243,8 @@ class Session(QObject):
         if project.read_only and not self._is_read_only:
             self.message_posted.emit(f"Opened read-only: {project.read_only_reason}")
         else:
-            self.message_posted.emit(f"Opened {project.name}: {project.num_frames:,} frames")
+            frames = counted(project.num_frames, "frame")
+            self.message_posted.emit(f"Opened {project.name}: {frames}")
 
     def _adopt(self, opened: OpenedProject | None) -> None:
         previous = self._project
@@ -316,6 +318,9 @@ class Session(QObject):
             return
         old, self._cursor = self._cursor, replace(self._cursor, frame=frame)
         self._read_frame()
+        if self._cursor.person is None and self._observations and self._observations.persons:
+            # The recording began with nobody in sight: the first who comes is selected.
+            self._cursor = replace(self._cursor, person=self._observations.persons[0])
         self.cursor_changed.emit(old, self._cursor)
         self.diagnosis_changed.emit(self._diagnosis)
 

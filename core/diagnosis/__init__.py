@@ -19,6 +19,7 @@ from core.diagnosis.source import estimate_recording_scale_mm
 from core.diagnosis.summary import RecordingSummary, summarise
 from core.diagnosis.summary_file import load_or_summarise, load_summary, save_summary
 from core.diagnosis.uncertainty import JointUncertainty, joint_uncertainty
+from core.diagnosis.warm import warm_up
 
 __all__ = [
     "CameraReport",
@@ -42,4 +43,5 @@ __all__ = [
     "load_summary",
     "save_summary",
     "summarise",
+    "warm_up",
 ]

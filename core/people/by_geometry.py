@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from core.people.rays import RayBundles, intersect, misfits, pair_gaps
 
@@ -92,6 +91,9 @@ class GeometryMatcher:
         return table
 
     def _follow(self, frame: int, bundles: RayBundles, identity: NDArray[np.integer]) -> Ints:
+        # Here: SciPy takes a quarter of a second to load, and the window seldom needs it.
+        from scipy.optimize import linear_sum_assignment
+
         owner = np.full(len(bundles), -1, dtype=np.intp)
         if not self._people or not len(bundles):
             return owner

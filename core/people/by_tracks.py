@@ -11,7 +11,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from core.people.cylinder import cylinder_boxes
 from core.people.rays import CAP, intersect, misfits, ray_bundles
@@ -188,6 +187,9 @@ def _groups(frame: NDArray[np.integer], camera: NDArray[np.integer]) -> Ints:
 
 def _assign(groups: Ints, rows: Ints, people: Ints, cost: Floats, gate: float, count: int) -> Ints:
     """(N,) track row of each detection, at most one per view and person; -1 = none."""
+    # Here: SciPy takes a quarter of a second to load, and the window seldom needs it.
+    from scipy.optimize import linear_sum_assignment
+
     owner = np.full(count, -1, dtype=np.intp)
     cost = np.where(cost <= gate, cost - gate, 0.0)  # nobody's is as good as the gate
     start = np.searchsorted(rows, groups)
