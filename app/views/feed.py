@@ -133,6 +133,11 @@ class ImageFeed(QObject):
         self._frame, self._wanted = frame, wanted
         self._fetch(loader, direction)
 
+    def drop_pictures(self) -> None:
+        """Forget what was decoded; what is on the screen stays there."""
+        if self._source.loader is not None:
+            self._source.loader.clear()
+
     def close(self) -> None:
         """Stop the workers; call it before the widget goes away."""
         self.set_recording(None)

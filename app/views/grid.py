@@ -218,6 +218,10 @@ class ViewGrid(QWidget):
         self._arrangement.move(camera, target)
         self._lay_out()
 
+    def drop_pictures(self) -> None:
+        """Forget decoded pictures, so that the next frame is read from the disk again."""
+        self._feed.drop_pictures()
+
     def layout_state(self) -> dict[str, Any]:
         """Order, hidden and focused cameras by name, as plain values to be remembered."""
         return self._arrangement.state()

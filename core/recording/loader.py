@@ -231,9 +231,10 @@ class FrameLoader:
         return self._cache.max_bytes // 2 // (total * ways) if total else 0
 
     def clear(self) -> None:
-        """Forget what is cached (pictures on the disk have changed)."""
+        """Forget what is cached and what was to be read ahead (pictures have changed)."""
         with self._changed:
             self._cache.clear()
+            self._ahead.clear()
 
     def close(self) -> None:
         """Break off, and wait for the workers to leave."""
