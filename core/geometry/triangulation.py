@@ -334,8 +334,9 @@ def point_covariance_mm2(
 def warm_up() -> None:
     """Load the compiled kernels, or compile them on this machine's first start (seconds).
 
-    Call it on a background thread before the first triangulation: it holds the GIL while it
-    compiles, never a lock of the window's.
+    Loading takes half a second; compiling about twenty, in which other threads of the process are
+    held up by as much as 0.1 s at a time. So compile in a process of its own (the cache is shared),
+    and load on a background thread.
     """
     rng = np.random.default_rng(0)
     projections = np.zeros((3, 3, 4))

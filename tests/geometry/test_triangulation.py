@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -39,6 +40,13 @@ def test_arrays_are_triangulated_without_torch():
         "assert 'torch' not in sys.modules and 'numba' in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_every_compiled_file_is_part_of_the_cache_key():
+    folder = Path(geometry.__file__).parent
+    compiled = [path.name for path in folder.glob("*.py") if "@njit" in path.read_text("utf-8")]
+    assert len(compiled) > 3
+    assert all(name.startswith("kernel") for name in compiled)
 
 
 def test_a_point_worked_out_by_hand_is_found():
