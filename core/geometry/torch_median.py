@@ -15,10 +15,8 @@ PASSES_PER_QUESTION = 4
 
 def _start(candidates: torch.Tensor, usable: torch.Tensor) -> torch.Tensor:
     """Coordinate-wise median of the usable candidates (3, P, n); 0 where there is none."""
-    gaps = torch.where(usable, candidates, math.inf)
-    middle = ((usable.sum(0) - 1).clamp_min(0) // 2).expand(3, 1, -1)
-    start = gaps.sort(1).values.gather(1, middle).squeeze(1)
-    return torch.where(start.isfinite(), start, 0.0)
+    start = torch.where(usable, candidates, math.nan).nanmedian(1).values
+    return start.nan_to_num(0.0)
 
 
 def _evaluate(
@@ -70,7 +68,7 @@ def find_median(candidates: torch.Tensor, usable: torch.Tensor) -> torch.Tensor:
         if x.is_cuda and count % PASSES_PER_QUESTION != PASSES_PER_QUESTION - 1:
             continue
         rest = moving.nonzero().squeeze(1)
-        if 2 * len(rest) < len(index):
+        if 4 * len(rest) < 3 * len(index):
             found[:, index] = x
             index, candidates, use = index[rest], candidates[:, :, rest], use[:, rest]
             x, base, weiszfeld, step = (v[:, rest] for v in (x, base, weiszfeld, step))
