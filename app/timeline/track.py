@@ -47,6 +47,7 @@ class Track(QWidget):
         self._span = Span(0, 1)
         self._rows: QImage | None = None
         self._labelled: NDArray[np.int64] | None = None
+        self._people: tuple[int, ...] | None = None
         self._drag_from: QPoint | None = None
         self._is_scrubbing = False
         self._before_press: Cursor = session.cursor
@@ -86,8 +87,11 @@ class Track(QWidget):
         return QRectF(_HEADER_PX, _RULER_PX, width, max(self.height() - _RULER_PX, 1))
 
     def _persons(self) -> tuple[int, ...]:
-        project = self._session.project
-        return tuple(project.persons) if project is not None else ()
+        """The rows; kept, for the project asks its database and a painting asks a hundred times."""
+        if self._people is None:
+            project = self._session.project
+            self._people = () if project is None else tuple(project.persons)
+        return self._people
 
     def row_height(self) -> float:
         """Height of a person's row, logical pixels."""
@@ -140,6 +144,7 @@ class Track(QWidget):
 
     def _on_project_changed(self) -> None:
         self._span = Span(0, self._num_frames())
+        self._people = None
         self._before_press = self._session.cursor
         self._bar.setValue(0)
         self._lay_out()
@@ -151,11 +156,13 @@ class Track(QWidget):
         self.update()
 
     def _on_labels_changed(self, _keys: object = None) -> None:
-        self._labelled = None
+        self._labelled = self._people = None
         self._lay_out()
         self.update()
 
-    def _on_cursor_changed(self, _old: Cursor, new: Cursor) -> None:
+    def _on_cursor_changed(self, old: Cursor, new: Cursor) -> None:
+        if (old.frame, old.person) == (new.frame, new.person) and old != new:
+            return  # another joint or camera: nothing here tells of it
         span = self._span.showing(new.frame, self._num_frames())
         if span != self._span:
             self._span = span
@@ -200,7 +207,7 @@ class Track(QWidget):
         session = self._session
         if session.project is None:
             return "Every frame of the open project, a row per person, bright where it is worst"
-        if not session.project.persons:
+        if not self._persons():
             return "Nobody is seen in this recording: it has no 2D joints"
         if session.summary is None:
             return "Colours follow when the recording has been gone through"
