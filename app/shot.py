@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import tempfile
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from app.virtual_display import virtual_display
@@ -12,7 +14,6 @@ from core.errors import CommandRefusedError, DataError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from PySide6.QtGui import QImage
 
@@ -31,6 +32,7 @@ class ShotRequest:
     person: int | None = None
     joint: str | None = None
     focus: str | None = None
+    zoom: bool = False
     size: tuple[int, int] = (1600, 900)
     theme: Literal["dark", "light"] = "dark"
 
@@ -42,15 +44,19 @@ def take_shot(request: ShotRequest) -> None:
         DataError: the project has no such frame, person, joint or camera.
         CommandRefusedError: there is no display, no Xvfb, or the file cannot be written.
     """
-    with virtual_display(request.size[0] + 200, request.size[1] + 200):
+    display = virtual_display(request.size[0] + 200, request.size[1] + 200)
+    with display, tempfile.TemporaryDirectory(prefix="trilabel-shot-") as scratch:
         # A figure is made on the machine that has the data: nothing here talks to a session bus.
         os.environ.setdefault("QT_LOGGING_RULES", "qt.qpa.*=false")
         from app.main import make_application
         from app.session import DisplaySettings
 
         make_application(DisplaySettings(theme=request.theme))
-        window = open_window(request)
+        window = _make_window(request, Path(scratch) / "preferences.ini")
         try:
+            window.session.open_project(request.project)
+            _go_to(window, request)
+            settle(lambda: window.is_settled)
             image = grab_window(window)
             request.out.parent.mkdir(parents=True, exist_ok=True)
             if not image.save(str(request.out)):
@@ -59,23 +65,15 @@ def take_shot(request: ShotRequest) -> None:
             window.close()
 
 
-def open_window(request: ShotRequest) -> MainWindow:
-    """The window at the requested place, with everything computed and painted."""
-    import tempfile
-    from pathlib import Path
-
+def _make_window(request: ShotRequest, preferences: Path) -> MainWindow:
     from app.main_window import MainWindow
     from app.preferences import Preferences
 
-    scratch = Path(tempfile.mkdtemp(prefix="trilabel-shot-")) / "preferences.ini"
-    window = MainWindow(preferences=Preferences(scratch), read_only=True)
+    window = MainWindow(preferences=Preferences(preferences), read_only=True)
     window.session.set_display(theme=request.theme)
     window.resize(*request.size)
     window.show()
     window.lay_out_docks()
-    window.session.open_project(request.project)
-    _go_to(window, request)
-    settle(lambda: window.is_settled)
     return window
 
 
@@ -113,8 +111,18 @@ def _go_to(window: MainWindow, request: ShotRequest) -> None:
         )
     joint = None if request.joint is None else joints.index(request.joint)
     session.select(person=request.person, joint=joint)
+    if request.focus is not None and request.focus not in project.rig.names:
+        raise DataError(
+            source,
+            "focus",
+            expected=f"one of {', '.join(project.rig.names)}",
+            found=request.focus,
+            remedy="Choose a camera of the rig.",
+        )
     if request.focus is not None:
         window.views.focus_camera(project.rig.index(request.focus))
+    if request.zoom:
+        window.views.frame_person()
 
 
 def settle(is_done: Callable[[], bool]) -> None:

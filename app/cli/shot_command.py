@@ -37,6 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--person", type=int, metavar="P", help="select this person")
     add("--joint", metavar="J", help="select this joint, by name such as left_wrist")
     add("--focus", metavar="CAM", help="make this camera large, the others a filmstrip")
+    add("--zoom", action="store_true", help="zoom to the selected person in all cameras")
     add("--out", type=Path, required=True, metavar="FILE.png", help="the picture to write")
     add("--size", type=window_size, default=(1600, 900), metavar="WxH", help="default: 1600x900")
     add("--theme", choices=["dark", "light"], default="dark", help="default: %(default)s")
@@ -53,6 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
             person=arguments.person,
             joint=arguments.joint,
             focus=arguments.focus,
+            zoom=arguments.zoom,
             out=arguments.out,
             size=arguments.size,
             theme=arguments.theme,
