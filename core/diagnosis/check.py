@@ -7,7 +7,7 @@ length. How a camera is told from its noise stands in `core.diagnosis.strain`.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -16,7 +16,12 @@ from core.diagnosis.check_text import to_text
 from core.diagnosis.engine import left_out, plain, straightened
 from core.diagnosis.source import RecordingSource, sample_observations
 from core.diagnosis.strain import strain_of
-from core.diagnosis.suspects import Suspect, calibration_suspects, recording_suspects
+from core.diagnosis.suspects import (
+    Suspect,
+    calibration_suspects,
+    picture_suspects,
+    recording_suspects,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -114,6 +119,11 @@ def _plain(value: Any) -> Any:  # noqa: ANN401 - a JSON value
 class CheckableProject(RecordingSource, Protocol):
     """A project: observations and pictures."""
 
+    @property
+    def first_frame_number(self) -> int:
+        """What people call frame 0."""
+        ...
+
     def recording(self) -> Recording:
         """Its pictures, opened."""
         ...
@@ -123,6 +133,7 @@ def check_project(project: CheckableProject, progress: Progress | None = None) -
     """Check a project's recording and calibration against each other."""
     frame_counts: dict[str, int] = {}
     picture_sizes: dict[str, tuple[int, int]] = {}
+    missing: dict[str, list[int]] = {}
     with project.recording() as recording:
         for name in project.rig.names:
             if recording.reader(name) is None:
@@ -131,9 +142,16 @@ def check_project(project: CheckableProject, progress: Progress | None = None) -
             size = recording.size_px(name)
             if size is not None:
                 picture_sizes[name] = size
-    return check_recording(
+            missing[name] = [
+                frame + project.first_frame_number
+                for frame in range(frame_counts[name])
+                if recording.state(name, frame) == "missing"
+            ]
+        problems = {name: str(error) for name, error in recording.problems.items()}
+    report = check_recording(
         project, frame_counts=frame_counts, picture_sizes=picture_sizes, progress=progress
     )
+    return replace(report, suspects=(*picture_suspects(problems, missing), *report.suspects))
 
 
 def check_recording(

@@ -14,25 +14,37 @@ if TYPE_CHECKING:
 
 def to_text(report: CheckReport) -> str:
     """Suspects first, then the figures they come from."""
-    lines = [
-        f"{report.num_frames} frames, of which {report.num_sampled_frames} with observations "
-        "were looked at.",
-        f"Reprojection error {_px(report.mean_px)} px mean, {_px(report.median_px)} px median "
-        "(plain DLT of all views).",
-        "",
-    ]
+    frames = "1 frame" if report.num_frames == 1 else f"{report.num_frames} frames"
+    measured = not np.isnan(report.mean_px)
+    if measured:
+        lines = [
+            f"{frames}, of which {report.num_sampled_frames} with observations were looked at.",
+            f"Reprojection error {_px(report.mean_px)} px mean, {_px(report.median_px)} px median "
+            "(plain DLT of all views).",
+            "",
+        ]
+    else:
+        lines = [
+            f"{frames}. No joint is seen by two cameras, so that nothing can be said of how well "
+            "the calibration fits: only pictures and calibration were looked at.",
+            "",
+        ]
     if report.suspects:
         lines += ["Suspects:", *(f"  ! {suspect.sentence}" for suspect in report.suspects)]
     else:
         lines.append("No suspects.")
     lines += ["", *_camera_lines(report)]
+    if not measured:
+        return "\n".join(lines)
     lines += ["", *_group_lines("joint", report.joints)]
     if report.persons:
         lines += ["", *_group_lines("person", report.persons)]
     lines += [
         "",
-        "mean, median: px from the plain DLT of all views; left out: median px from the point of",
-        "the other views; strain: how far beyond their uncertainty that is (1 = as it should be).",
+        "observed: joints seen; mean, median: distance from the plain DLT of all views;",
+        "left out: median distance from the point that the other views make;",
+        "strain: that, against what the other views' own noise allows (about 1 in a good rig,",
+        "suspect over 6).",
     ]
     return "\n".join(lines)
 
@@ -45,7 +57,16 @@ def _px(value: float) -> str:
 
 def _camera_lines(report: CheckReport) -> list[str]:
     rows: list[tuple[str, ...]] = [
-        ("camera", "frames", "pictures", "observed", "mean", "median", "left out", "strain")
+        (
+            "camera",
+            "frames",
+            "pictures",
+            "observed",
+            "mean px",
+            "median px",
+            "left out px",
+            "strain",
+        )
     ]
     for camera in report.cameras:
         size = camera.picture_px
@@ -62,7 +83,7 @@ def _camera_lines(report: CheckReport) -> list[str]:
 
 
 def _group_lines(title: str, groups: Sequence[GroupReport]) -> list[str]:
-    rows: list[tuple[str, ...]] = [(title, "observed", "mean", "median", "left out")]
+    rows: list[tuple[str, ...]] = [(title, "observed", "mean px", "median px", "left out px")]
     for group in groups:
         figures = map(_px, (group.mean_px, group.median_px, group.left_out_px))
         rows.append((group.name, str(group.num_observations), *figures))

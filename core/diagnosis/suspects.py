@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from core.diagnosis.strain import Strain, agreement_of, find_strained
+from core.diagnosis.swaps import exchanged, find_swap, is_disagreement, rig_noise_px
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -29,8 +30,12 @@ _NEAREST_RIG_MM, _FARTHEST_RIG_MM = 10.0, 1e6
 
 Kind = Literal[
     "contradicted",
+    "swapped",
+    "disagreement",
     "same_calibration",
     "frame_count",
+    "no_pictures",
+    "missing_pictures",
     "picture_size",
     "principal_point",
     "units",
@@ -52,6 +57,30 @@ class Suspect:
     kind: Kind
     other: str = ""
     sentence: str
+
+
+def picture_suspects(
+    problems: Mapping[str, str], missing: Mapping[str, Sequence[int]]
+) -> list[Suspect]:
+    """Pictures that are gone.
+
+    Args:
+        problems: why a camera's pictures cannot be opened, by its name.
+        missing: frame numbers without a picture amid the others, by the camera's name.
+    """
+    found = [
+        Suspect(camera=name, kind="no_pictures", sentence=f"{name} has lost its pictures: {why}")
+        for name, why in problems.items()
+    ]
+    for name, numbers in missing.items():
+        if numbers:
+            listed = ", ".join(map(str, numbers[:5])) + (" …" if len(numbers) > 5 else "")
+            sentence = (
+                f"{name} lacks {len(numbers)} picture{'s' * (len(numbers) > 1)} in between "
+                f"(frame {listed}); they are shown as missing, and nothing is shifted."
+            )
+            found.append(Suspect(camera=name, kind="missing_pictures", sentence=sentence))
+    return found
 
 
 def recording_suspects(
@@ -77,8 +106,19 @@ def recording_suspects(
 
 def _wrong_size(name: str, size: tuple[int, int], calibrated: tuple[int, int]) -> Suspect:
     ratio = size[0] / calibrated[0]
-    if abs(ratio - size[1] / calibrated[1]) < 0.01 * ratio:
+    cut = (calibrated[0] - size[0], calibrated[1] - size[1])
+    # One side is off by a rounding at most where pictures were scaled.
+    if (
+        abs(size[1] - ratio * calibrated[1]) <= 1
+        or abs(size[0] - calibrated[0] * (size[1] / calibrated[1])) <= 1
+    ):
         remedy = f"they were scaled by {ratio:.3g}, and the calibration was not."
+    elif min(cut) >= 0 and max(cut) <= 16:
+        remedy = (
+            f"{' and '.join(f'{n} px of {side}' for n, side in _sides(cut))} are missing, as when "
+            "an encoder cuts a picture to a round size. If they were cut at the left or the top, "
+            "the principal point is off by as much."
+        )
     elif size == calibrated[::-1]:
         remedy = "they are turned by 90°, or width and height of the calibration are swapped."
     else:
@@ -88,6 +128,10 @@ def _wrong_size(name: str, size: tuple[int, int], calibrated: tuple[int, int]) -
         f"{calibrated[0]} x {calibrated[1]}: {remedy}"
     )
     return Suspect(camera=name, kind="picture_size", sentence=sentence)
+
+
+def _sides(cut: tuple[int, int]) -> list[tuple[int, str]]:
+    return [(n, side) for n, side in zip(cut, ("width", "height"), strict=True) if n]
 
 
 def calibration_suspects(rig: Rig, points_px: NDArray[np.float64]) -> list[Suspect]:
@@ -107,7 +151,40 @@ def calibration_suspects(rig: Rig, points_px: NDArray[np.float64]) -> list[Suspe
     for wrong, right in copies.items():
         found.append(_copied(rig, points_px, wrong, right))
     strained = find_strained(points_px, rig.projections, exclude=tuple(copies))
-    return found + [_contradicted(rig.names[c], strain) for c, strain in strained.items()]
+    swap = None if copies else find_swap(rig, points_px, strained)
+    if swap is not None:
+        found.append(_swapped(rig, points_px, *swap))
+        strained = find_strained(exchanged(rig, points_px, *swap), rig.projections)
+    found += [_contradicted(rig.names[c], strain) for c, strain in strained.items()]
+    if not found:
+        found += _disagreement(rig, points_px)
+    return found
+
+
+def _swapped(rig: Rig, points_px: NDArray[np.float64], a: int, b: int) -> Suspect:
+    name, other = rig.names[a], rig.names[b]
+    before = rig_noise_px(rig, points_px)
+    after = rig_noise_px(rig, exchanged(rig, points_px, a, b))
+    told = f"agree to {before:.0f} px" if np.isfinite(before) else "contradict one another"
+    sentence = (
+        f"{name} and {other} are swapped: as they are the cameras {told}, with the observations "
+        f"of the two exchanged to {after:.1f} px. Give each camera its own detections and "
+        "pictures (CAM=PATH), or exchange the two in the calibration."
+    )
+    return Suspect(camera=name, kind="swapped", other=other, sentence=sentence)
+
+
+def _disagreement(rig: Rig, points_px: NDArray[np.float64]) -> list[Suspect]:
+    noise_px = rig_noise_px(rig, points_px)
+    if not is_disagreement(rig, noise_px):
+        return []
+    told = f"to {noise_px:.0f} px only" if np.isfinite(noise_px) else "on hardly any point"
+    sentence = (
+        f"The cameras agree {told}, and no one or two of them explain it. Check that each camera "
+        "has its own detections, that all start at the same moment, and that the calibration is "
+        "this recording's."
+    )
+    return [Suspect(camera="", kind="disagreement", sentence=sentence)]
 
 
 def _contradicted(name: str, strain: Strain) -> Suspect:

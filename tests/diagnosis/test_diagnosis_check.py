@@ -9,6 +9,7 @@ import pytest
 
 from core.diagnosis import check_recording
 from core.diagnosis.engine import plain
+from core.diagnosis.suspects import picture_suspects
 from core.formats.calibration import read_rig
 from core.formats.detections import read_detections
 from core.geometry import Rig
@@ -77,6 +78,45 @@ def test_two_wrong_cameras_do_not_hide_one_another():
     assert {suspect.camera for suspect in report.suspects} == {"cam_1", "cam_4"}
 
 
+@pytest.mark.parametrize("num_cameras", [4, 6, 8])
+@pytest.mark.parametrize("pair", [(0, 1), (1, 3)])
+def test_two_swapped_cameras_are_named_and_nobody_else(num_cameras, pair):
+    rig = court_rig(num_cameras)
+    points = observed(rig, people(40, 2, seed=num_cameras), 1.0, 0.2)
+    order = list(range(num_cameras))
+    order[pair[0]], order[pair[1]] = pair[1], pair[0]
+    report = check_recording(ArraySource(rig, points[:, :, order], (4, 8)))
+    names = tuple(rig.names[c] for c in pair)
+    assert [(s.kind, s.camera, s.other) for s in report.suspects] == [("swapped", *names)]
+    assert "are swapped" in report.suspects[0].sentence
+
+
+def test_cameras_of_unrelated_observations_are_told_to_disagree():
+    rig = court_rig(4)
+    points = observed(rig, people(40, 2, seed=1), 1.0, 0.0)
+    jumbled = np.stack([np.roll(points[:, :, c], 7 * c, axis=0) for c in range(4)], axis=2)
+    noisy = jumbled + np.random.default_rng(0).normal(0, 120, jumbled.shape)
+    report = check_recording(ArraySource(rig, noisy, (4, 8)))
+    assert report.suspects, "cameras of different moments passed the check"
+
+
+def test_a_project_without_observations_is_told_to_be_unchecked():
+    rig = court_rig(3)
+    report = check_recording(ArraySource(rig, np.full((2, 1, 3, 5, 2), np.nan), (4,)))
+    text = report.to_text()
+    assert "nothing can be said" in text
+    assert "joint_0" not in text
+
+
+def test_lost_and_missing_pictures_are_named():
+    lost, gaps = picture_suspects({"a": "gone."}, {"b": [5, 7], "c": []})
+    assert (lost.camera, lost.kind) == ("a", "no_pictures")
+    assert lost.sentence == "a has lost its pictures: gone."
+    assert (gaps.camera, gaps.kind) == ("b", "missing_pictures")
+    assert "2 pictures" in gaps.sentence
+    assert "frame 5, 7" in gaps.sentence
+
+
 def test_a_camera_with_worse_detections_is_not_accused_of_a_wrong_calibration():
     rig = court_rig(6)
     points = observed(rig, people(40, 2), 1.0)
@@ -131,6 +171,7 @@ def test_sequences_of_unequal_length_are_named():
     ("size", "words"),
     [
         ((700, 450), "scaled by 0.5"),
+        ((1392, 900), "8 px of width are missing"),
         ((900, 1400), "turned by 90°"),
         ((1280, 720), "cropped, or the calibration is another camera's"),
     ],
