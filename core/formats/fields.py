@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import math
-import sys
+import tomllib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -20,11 +20,6 @@ import numpy as np
 
 from core.errors import DataError
 from core.geometry.camera import Camera, Rig
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
