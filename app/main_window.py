@@ -6,7 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import Qt, QTimer
 from PySide6.QtWidgets import (
     QApplication,
     QDockWidget,
@@ -43,6 +43,8 @@ if TYPE_CHECKING:
 
 _MIN_SIZE = (1024, 640)
 _FIRST_SIZE = (1600, 900)
+# Between the first paintings of two panels.
+_TURN_MS = 10
 
 
 class MainWindow(QMainWindow):
@@ -209,6 +211,11 @@ class MainWindow(QMainWindow):
 
     def open_project(self, path: Path) -> None:
         """Open a project in the background; on failure the current one stays and it is told why."""
+        current = self.session.project
+        if current is not None and current.path.resolve() == path.resolve():
+            # A second time it would find itself in the way, and open read-only.
+            self.session.message_posted.emit(f"{current.name} is open already.")
+            return
         job = Job(f"Opening {path.stem}", lambda _progress: self.session.load_project(path), self)
         job.finished.connect(self._on_loaded)
         job.failed.connect(self._on_not_loaded)
@@ -227,8 +234,21 @@ class MainWindow(QMainWindow):
             return
         self._opening = None
         self._views_of = None
+        self._paint_one_by_one([self.views, self.scene, self.inspector, self.timeline])
         self.session.take(opened)
         self._preferences.add_recent(opened.project.path)
+
+    def _paint_one_by_one(self, panels: list[QWidget]) -> None:
+        """Paint each in a turn of the event loop of its own: the first paintings are slow."""
+        for panel in panels:
+            panel.setUpdatesEnabled(False)
+
+        def paint_next() -> None:
+            if panels:
+                panels.pop(0).setUpdatesEnabled(True)
+                QTimer.singleShot(_TURN_MS, self, paint_next)
+
+        QTimer.singleShot(0, self, paint_next)
 
     def _choose_project(self) -> None:
         recent = self._preferences.recent()
@@ -338,6 +358,7 @@ class MainWindow(QMainWindow):
         self.player.stop()
         self._preferences.save_layout(self)
         self.background.stop()
+        self._opening = None  # what is still being read is closed when it arrives
         self.session.close_project()
         self.views.close()
         self.scene.close()

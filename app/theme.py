@@ -162,7 +162,10 @@ def font(points: float = BODY_PT, *, bold: bool = False) -> QFont:
 
 def apply_theme(application: QApplication, theme: Theme) -> None:
     """Give the whole application this appearance."""
-    application.setStyle("Fusion")
+    if not application.styleSheet():
+        # The first time only: each goes through all widgets of an open window again.
+        application.setStyle("Fusion")
+        application.setFont(font())
     palette = QPalette()
     role = QPalette.ColorRole
     for key, color in (
@@ -190,7 +193,6 @@ def apply_theme(application: QApplication, theme: Theme) -> None:
     for key in (role.WindowText, role.Text, role.ButtonText):
         palette.setColor(QPalette.ColorGroup.Disabled, key, QColor(theme.muted))
     application.setPalette(palette)
-    application.setFont(font())
     application.setStyleSheet(_style_sheet(theme))
 
 
