@@ -100,6 +100,7 @@ class BackgroundWork(QObject):
 
         job.finished.connect(finish)
         job.failed.connect(lambda _text: self._on_failed(job))
+        job.cancelled.connect(lambda: self._on_failed(job))
         self.job_started.emit(job)
         job.start()
 

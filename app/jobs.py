@@ -32,6 +32,7 @@ class Job(QObject):
     progressed = Signal(int, int, float)
     finished = Signal(object)
     failed = Signal(str)
+    cancelled = Signal()
     _answered = Signal(object, str)
 
     def __init__(
@@ -53,7 +54,9 @@ class Job(QObject):
 
     def cancel(self) -> None:
         """Ask the work to stop, and let it say nothing more."""
-        self._cancelled.set()
+        if not self._cancelled.is_set():
+            self._cancelled.set()
+            self.cancelled.emit()
 
     def wait(self, timeout_s: float = 5.0) -> bool:
         """Wait for the thread to end; True if it did."""

@@ -214,6 +214,7 @@ class MainWindow(QMainWindow):
         current = self.session.project
         if current is not None and current.path.resolve() == path.resolve():
             # A second time it would find itself in the way, and open read-only.
+            self._preferences.add_recent(current.path)
             self.session.message_posted.emit(f"{current.name} is open already.")
             return
         job = Job(f"Opening {path.stem}", lambda _progress: self.session.load_project(path), self)

@@ -1,4 +1,8 @@
-"""New project: the same choices as `trilabel new`, in a dialog; files can be dropped on a field."""
+"""New project: the choices of `trilabel new` and `trilabel import sportcenter`, in a dialog.
+
+Files can be dropped on a field. What was found and matched is written as it is found, and stays to
+be read: the project opens when the person says so.
+"""
 
 from __future__ import annotations
 
@@ -85,21 +89,73 @@ class _PathField(QWidget):
         self._line.setText(event.mimeData().urls()[0].toLocalFile())
 
 
+_KINDS = (
+    ("general", "Calibrated cameras, with videos and detections"),
+    ("sportcenter", "SportCenter data set"),
+)
+
+
 class NewProjectDialog(QDialog):
     """Makes a project in the background and says what it found; `created` carries its path."""
 
     created = Signal(object)
+    _told = Signal(str)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setWindowTitle("New project")
-        self.resize(640, 480)
+        self.resize(680, 560)
         self._job: Job | None = None
-        form = QFormLayout()
-        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.ExpandingFieldsGrow)
+        self._made: Path | None = None
+        self._suggested: Path | None = None
+        self._make_fields()
+        self._report = QPlainTextEdit()
+        self._report.setReadOnly(True)
+        self._report.setTabChangesFocus(True)
+        self._report.setPlaceholderText("What is found and matched is written here.")
+        self._bar = QProgressBar()
+        self._bar.setTextVisible(False)
+        self._bar.setFixedHeight(GRID_PX)
+        self._bar.setVisible(False)
+        self._problem = QLabel()
+        self._problem.setWordWrap(True)
+        self._problem.setProperty("problem", True)
+        self._problem.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self._problem.setVisible(False)
+        buttons = QDialogButtonBox()
+        self._create = buttons.addButton("Create", QDialogButtonBox.ButtonRole.AcceptRole)
+        self._create.setDefault(True)
+        self._cancel = buttons.addButton("Cancel", QDialogButtonBox.ButtonRole.RejectRole)
+        buttons.accepted.connect(self._on_accepted)
+        buttons.rejected.connect(self.reject)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(*[2 * GRID_PX] * 4)
+        column.setSpacing(GRID_PX)
+        column.addLayout(self._form)
+        column.addWidget(self._report, 1)
+        column.addWidget(self._problem)
+        column.addWidget(self._bar)
+        column.addWidget(buttons)
+        self._told.connect(self._report.appendPlainText)
+        self._kind.currentIndexChanged.connect(self._on_kind_chosen)
+        self._calibration.changed.connect(self._suggest_project)
+        self._dataset.changed.connect(self._suggest_project)
+        self._on_kind_chosen()
+
+    def _make_fields(self) -> None:
+        self._form = QFormLayout()
+        self._form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.ExpandingFieldsGrow)
+        self._kind = QComboBox()
+        for name, caption in _KINDS:
+            self._kind.addItem(caption, name)
+        self._dataset = _PathField("the folder with calibration.json", folder=True)
         self._calibration = _PathField(
             "the cameras: any supported format", folder=False, either=True
         )
+        self._unit = QComboBox()
+        self._unit.addItem("as the file says, or told from the distances", None)
+        for unit in ("mm", "cm", "m"):
+            self._unit.addItem(unit, unit)
         self._videos = _PathField("optional: a folder with a video per camera", folder=True)
         self._images = _PathField(
             "optional: a folder with a picture folder per camera", folder=True
@@ -109,108 +165,146 @@ class NewProjectDialog(QDialog):
         self._detections = _PathField("optional: 2D joints of a detector", folder=True, either=True)
         self._tracks = _PathField("optional: a SportCenter trajectories.json", folder=False)
         self._skeleton = QComboBox()
-        self._skeleton.addItem("from the detections", None)
+        self._skeleton.addItem("the one of the detections", None)
         for name in skeleton_names():
             self._skeleton.addItem(name, name)
         self._project = _PathField("where to make it: NAME.trilabel", folder=True)
-        detections = QWidget()
-        row = QHBoxLayout(detections)
+        self._detections_row = QWidget()
+        row = QHBoxLayout(self._detections_row)
         row.setContentsMargins(0, 0, 0, 0)
         row.addWidget(self._format)
         row.addWidget(self._detections, 1)
         for caption, widget in (
+            ("Made of", self._kind),
+            ("Data set", self._dataset),
             ("Calibration", self._calibration),
+            ("Its unit", self._unit),
             ("Videos", self._videos),
             ("Pictures", self._images),
-            ("Detections", detections),
+            ("Detections", self._detections_row),
             ("Ground tracks", self._tracks),
             ("Skeleton", self._skeleton),
             ("Project", self._project),
         ):
-            form.addRow(caption, widget)
-        self._report = QPlainTextEdit()
-        self._report.setReadOnly(True)
-        self._report.setPlaceholderText("What was found is written here.")
-        self._bar = QProgressBar()
-        self._bar.setTextVisible(False)
-        self._bar.setVisible(False)
-        self._problem = QLabel()
-        self._problem.setWordWrap(True)
-        self._problem.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Cancel)
-        self._create = buttons.addButton("Create", QDialogButtonBox.ButtonRole.ActionRole)
-        self._create.clicked.connect(self._on_create)
-        buttons.rejected.connect(self.reject)
-        column = QVBoxLayout(self)
-        column.setSpacing(GRID_PX)
-        column.addLayout(form)
-        column.addWidget(self._report, 1)
-        column.addWidget(self._problem)
-        column.addWidget(self._bar)
-        column.addWidget(buttons)
-        self._calibration.changed.connect(self._suggest_project)
+            self._form.addRow(caption, widget)
+
+    @property
+    def _is_sportcenter(self) -> bool:
+        return self._kind.currentData() == "sportcenter"
+
+    @property
+    def _source(self) -> Path | None:
+        return self._dataset.path if self._is_sportcenter else self._calibration.path
+
+    def _on_kind_chosen(self) -> None:
+        is_sportcenter = self._is_sportcenter
+        self._form.setRowVisible(self._dataset, is_sportcenter)
+        for widget in (
+            *(self._calibration, self._unit, self._videos, self._images),
+            *(self._tracks, self._skeleton),
+        ):
+            self._form.setRowVisible(widget, not is_sportcenter)
+        self._suggest_project()
 
     def _suggest_project(self) -> None:
-        path = self._calibration.path
-        if path is not None and path.exists() and self._project.path is None:
-            folder = path.parent if path.is_file() else path
-            self._project.set_path(folder.parent / f"{folder.name}.trilabel")
+        path = self._source
+        is_free = self._project.path in (None, self._suggested)
+        if path is None or not path.exists() or not is_free:
+            return
+        folder = path.parent if path.is_file() else path
+        suggested, number = folder.parent / f"{folder.name}.trilabel", 1
+        while suggested.exists():
+            number += 1
+            suggested = folder.parent / f"{folder.name}-{number}.trilabel"
+        self._suggested = suggested
+        self._project.set_path(suggested)
 
-    def _on_create(self) -> None:
-        calibration, project = self._calibration.path, self._project.path
-        if calibration is None or project is None:
-            self._problem.setText("Choose a calibration and where to make the project.")
+    def _on_accepted(self) -> None:
+        if self._made is not None:
+            self.created.emit(self._made)
+            self.accept()
+            return
+        source, project = self._source, self._project.path
+        if source is None or project is None:
+            what = "the data set" if self._is_sportcenter else "a calibration"
+            self._show_problem(f"Choose {what}, and where to make the project.")
             return
         if project.suffix != ".trilabel":
             project = project.with_name(f"{project.name}.trilabel")
-        job = Job("Importing", self._work(calibration, project), self)
+        job = Job("Importing", self._work(source, project), self)
         job.progressed.connect(self._on_progressed)
         job.finished.connect(self._on_finished)
         job.failed.connect(self._on_failed)
         self._job = job
-        self._problem.clear()
+        self._show_problem("")
         self._report.clear()
         self._bar.setRange(0, 0)
         self._bar.setVisible(True)
-        self._create.setEnabled(False)
+        self._set_busy(busy=True)
         job.start()
 
-    def _work(
-        self, calibration: Path, project: Path
-    ) -> Callable[[Callable[[int, int], bool]], Any]:
+    def _work(self, source: Path, project: Path) -> Callable[[Callable[[int, int], bool]], Any]:
         detections = self._detections.path
+        found = [f"{self._format.currentText()}:{detections}"] if detections else []
+        report = self._told.emit
+        if self._is_sportcenter:
+
+            def bring_in(progress: Callable[[int, int], bool]) -> Path:
+                from core.project.importing import import_sportcenter
+
+                import_sportcenter(
+                    source, project, detections=found, report=report, progress=progress
+                )
+                return project
+
+            return bring_in
         videos, images = self._videos.path, self._images.path
-        lines: list[str] = []
         arguments: dict[str, Any] = {
             "videos": [str(videos)] if videos else [],
             "images": [str(images)] if images else [],
             "skeleton": self._skeleton.currentData(),
-            "detections": [f"{self._format.currentText()}:{detections}"] if detections else [],
+            "detections": found,
             "tracks": self._tracks.path,
+            "unit": self._unit.currentData(),
         }
 
-        def work(progress: Callable[[int, int], bool]) -> tuple[Path, list[str]]:
+        def make(progress: Callable[[int, int], bool]) -> Path:
             from core.project.importing import new_project
 
-            new_project(project, calibration, report=lines.append, progress=progress, **arguments)
-            return project, lines
+            new_project(project, source, report=report, progress=progress, **arguments)
+            return project
 
-        return work
+        return make
+
+    def _set_busy(self, *, busy: bool) -> None:
+        self._create.setEnabled(not busy)
+        for row in range(self._form.rowCount()):
+            item = self._form.itemAt(row, QFormLayout.ItemRole.FieldRole)
+            widget = item.widget() if item is not None else None
+            if widget is not None:
+                widget.setEnabled(not busy)
+
+    def _show_problem(self, text: str) -> None:
+        self._problem.setText(text)
+        self._problem.setVisible(bool(text))
 
     def _on_progressed(self, done: int, total: int, _seconds_left: float) -> None:
         self._bar.setRange(0, total)
         self._bar.setValue(done)
 
-    def _on_finished(self, result: tuple[Path, list[str]]) -> None:
-        path, lines = result
-        self._report.setPlainText("\n".join(lines))
-        self.created.emit(path)
-        self.accept()
+    def _on_finished(self, path: Path) -> None:
+        self._made = path
+        self._bar.setVisible(False)
+        self._told.emit(f"Made {path}")
+        self._create.setText("Open project")
+        self._create.setEnabled(True)
+        self._create.setFocus()
+        self._cancel.setText("Close")
 
     def _on_failed(self, text: str) -> None:
         self._bar.setVisible(False)
-        self._create.setEnabled(True)
-        self._problem.setText(text)
+        self._set_busy(busy=False)
+        self._show_problem(text)
 
     def reject(self) -> None:
         """Stop the work, then close."""

@@ -366,7 +366,10 @@ class Session(QObject):
             return
         self._settings = settings
         if self._project is not None and not self._project.read_only:
-            self._project.set_settings(settings)
+            try:
+                self._project.set_settings(settings)
+            except OSError as error:
+                self.message_posted.emit(f"The settings hold, but could not be saved: {error}")
         self.settings_changed.emit(settings)
         self._diagnose()
         self.diagnosis_changed.emit(self._diagnosis)

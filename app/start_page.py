@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QFontMetrics
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from app.theme import GRID_PX, TITLE_PT, font
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from PySide6.QtGui import QResizeEvent
 
 _FIRST_STEPS = """\
 A project is a folder <b>NAME.trilabel</b>. Drop one here, or make one by command:
@@ -18,6 +20,7 @@ A project is a folder <b>NAME.trilabel</b>. Drop one here, or make one by comman
 <code>trilabel import sportcenter DATASET match.trilabel</code><br>
 <code>trilabel new lab.trilabel --calibration FILE --videos DIR</code></p>
 """
+_WIDTH_PX = 560
 
 
 class StartPage(QWidget):
@@ -50,7 +53,7 @@ class StartPage(QWidget):
             ("New project…", self.new_requested),
         ):
             button = QPushButton(text)
-            button.setMinimumHeight(4 * GRID_PX)
+            button.setMinimumSize(16 * GRID_PX, 4 * GRID_PX)
             button.clicked.connect(signal)
             buttons.addWidget(button)
         buttons.addStretch()
@@ -73,12 +76,41 @@ class StartPage(QWidget):
         while (item := self._recent.takeAt(0)) is not None:
             widget = item.widget()
             if widget is not None:
+                # Deleted later, but gone at once: no name stands there twice meanwhile.
+                widget.setParent(None)
                 widget.deleteLater()
         self._recent_title.setVisible(bool(paths))
         for path in paths:
-            button = QPushButton(f"{path.stem}    {path.parent}")
-            button.setFlat(True)
-            button.setStyleSheet("text-align: left; padding: 4px 0;")
+            button = QPushButton()
+            button.setProperty("recent", True)
+            button.setProperty("path", str(path))
+            button.setToolTip(str(path))
             button.setCursor(Qt.CursorShape.PointingHandCursor)
             button.clicked.connect(lambda _checked=False, path=path: self.path_chosen.emit(path))
             self._recent.addWidget(button)
+        self._elide()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Long paths give way in their middle."""
+        super().resizeEvent(event)
+        self._elide()
+
+    def _elide(self) -> None:
+        room = min(self.width() - 4 * GRID_PX, _WIDTH_PX)
+        metrics = QFontMetrics(font())
+        for index in range(self._recent.count()):
+            item = self._recent.itemAt(index)
+            button = item.widget() if item is not None else None
+            if not isinstance(button, QPushButton):
+                continue
+            path = Path(str(button.property("path")))
+            button.setFixedWidth(max(room, 160))
+            text = f"{path.stem}    {_short(path.parent)}"
+            # An ampersand would underline what follows it.
+            shown = metrics.elidedText(text, Qt.TextElideMode.ElideMiddle, room - 3 * GRID_PX)
+            button.setText(shown.replace("&", "&&"))
+
+
+def _short(folder: Path) -> str:
+    home = Path.home()
+    return f"~/{folder.relative_to(home)}" if folder.is_relative_to(home) else str(folder)

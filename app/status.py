@@ -5,15 +5,43 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PySide6.QtWidgets import QLabel, QProgressBar, QStatusBar, QToolButton
+from PySide6.QtCore import Qt, QTimer
+from PySide6.QtWidgets import QLabel, QProgressBar, QSizePolicy, QStatusBar, QToolButton
 
-from app.format import duration
+from app.format import counted, duration, percent
 
 if TYPE_CHECKING:
+    from PySide6.QtGui import QResizeEvent
+
     from app.jobs import Job
     from app.session import Session
 
 _MESSAGE_MS = 8000
+
+
+class _Message(QLabel):
+    """One line that gives way at its end; the whole of it is the tooltip."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.full = ""
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+
+    def say(self, text: str) -> None:
+        """Show a message, or none."""
+        self.full = text
+        self.setToolTip(text)
+        self._elide()
+
+    def _elide(self) -> None:
+        line = " ".join(self.full.split())
+        width = max(self.width() - 4, 0)
+        self.setText(self.fontMetrics().elidedText(line, Qt.TextElideMode.ElideRight, width))
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """As much as there is room for."""
+        super().resizeEvent(event)
+        self._elide()
 
 
 class StatusBar(QStatusBar):
@@ -23,6 +51,11 @@ class StatusBar(QStatusBar):
         super().__init__()
         self._session = session
         self._job: Job | None = None
+        self._message = _Message()
+        self.addWidget(self._message, 1)
+        self._forgetting = QTimer(self)
+        self._forgetting.setSingleShot(True)
+        self._forgetting.timeout.connect(lambda: self._message.say(""))
         self._job_text = QLabel()
         self._job_bar = QProgressBar()
         self._job_bar.setFixedSize(96, 10)
@@ -35,10 +68,22 @@ class StatusBar(QStatusBar):
         for widget in (self._job_text, self._job_bar, self._job_stop, self._facts):
             self.addPermanentWidget(widget)
         self._show_job_widgets(visible=False)
-        session.message_posted.connect(lambda text: self.showMessage(text, _MESSAGE_MS))
+        session.message_posted.connect(lambda text: self.say(text, _MESSAGE_MS))
         session.project_changed.connect(self._show_facts)
         session.diagnosis_changed.connect(self._show_facts)
         self._show_facts()
+
+    @property
+    def message(self) -> str:
+        """What just happened, in full."""
+        return self._message.full
+
+    def say(self, text: str, for_ms: int = 0) -> None:
+        """Show what happened, for a while or (0) until something else happens."""
+        self._message.say(text)
+        self._forgetting.stop()
+        if for_ms:
+            self._forgetting.start(for_ms)
 
     def follow(self, job: Job) -> None:
         """Show a job's progress until it ends."""
@@ -49,6 +94,7 @@ class StatusBar(QStatusBar):
         job.progressed.connect(self._on_progressed)
         job.finished.connect(lambda _result: self._forget(job))
         job.failed.connect(lambda text: self._on_failed(job, text))
+        job.cancelled.connect(lambda: self._forget(job))
 
     def _show_job_widgets(self, *, visible: bool) -> None:
         for widget in (self._job_text, self._job_bar, self._job_stop):
@@ -64,12 +110,11 @@ class StatusBar(QStatusBar):
 
     def _on_stop(self) -> None:
         if self._job is not None:
+            self.say(f"{self._job.title}: stopped", _MESSAGE_MS)
             self._job.cancel()
-            self.showMessage(f"{self._job.title}: stopped", _MESSAGE_MS)
-            self._forget(self._job)
 
     def _on_failed(self, job: Job, text: str) -> None:
-        self.showMessage(f"{job.title}: {text}")
+        self.say(f"{job.title}: {text}")
         self._forget(job)
 
     def _forget(self, job: Job) -> None:
@@ -83,7 +128,7 @@ class StatusBar(QStatusBar):
         if project is None:
             self._facts.setText("")
             return
-        facts = ["read-only" if project.read_only else "saved", f"{len(project.rig)} views"]
+        facts = ["read-only" if project.read_only else "saved", counted(len(project.rig), "view")]
         settings = session.settings
         scale = "" if settings.scale_mm is None else f", scale {settings.scale_mm:.0f} mm"
         facts.append(f"{settings.weighting}{scale}")
@@ -94,5 +139,5 @@ class StatusBar(QStatusBar):
             seen = diagnosis.observed.any(axis=1)
             if seen.any():
                 share = float(np.mean(diagnosis.triangulation.kept[seen]))
-                facts.append(f"{share:.0%} of this frame's joints kept")
+                facts.append(f"{percent(share)} of this frame's joints kept")
         self._facts.setText("  ·  ".join(facts))

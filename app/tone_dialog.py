@@ -13,13 +13,13 @@ from app.theme import GRID_PX
 if TYPE_CHECKING:
     from app.session import Session
 
-# Field, caption, lowest, highest, digits shown.
+# Field, caption, lowest, highest, digits kept, how it is written.
 _ROWS = (
-    ("brightness", "Brightness", -0.5, 0.5, 2),
-    ("contrast", "Contrast", 0.5, 2.0, 2),
-    ("gamma", "Gamma", 0.4, 2.5, 2),
-    ("point_size", "Joint size", 2.0, 10.0, 1),
-    ("opacity", "Joint opacity", 0.2, 1.0, 2),
+    ("brightness", "Brightness", -0.5, 0.5, 2, "{:+.0%}"),
+    ("contrast", "Contrast", 0.5, 2.0, 2, "× {:.2f}"),
+    ("gamma", "Gamma", 0.4, 2.5, 2, "{:.2f}"),
+    ("point_size", "Joint size", 2.0, 10.0, 1, "{:.1f} px"),
+    ("opacity", "Joint opacity", 0.2, 1.0, 2, "{:.0%}"),
 )
 _STEPS = 200
 
@@ -31,28 +31,29 @@ class ToneDialog(QDialog):
         super().__init__(parent, Qt.WindowType.Tool)
         self.setWindowTitle("Pictures and joints")
         self._session = session
-        self._sliders: dict[str, tuple[QSlider, QLabel, float, float, int]] = {}
+        self._sliders: dict[str, tuple[QSlider, QLabel, float, float, int, str]] = {}
         grid = QGridLayout(self)
         grid.setContentsMargins(*[2 * GRID_PX] * 4)
-        for row, (name, caption, low, high, digits) in enumerate(_ROWS):
+        for row, (name, caption, low, high, digits, form) in enumerate(_ROWS):
             slider = QSlider(Qt.Orientation.Horizontal)
             slider.setRange(0, _STEPS)
             slider.setMinimumWidth(200)
             value = QLabel()
-            value.setMinimumWidth(40)
+            value.setMinimumWidth(56)
             value.setAlignment(Qt.AlignmentFlag.AlignRight)
             slider.valueChanged.connect(lambda step, name=name: self._on_moved(name, step))
             for column, widget in enumerate((QLabel(caption), slider, value)):
                 grid.addWidget(widget, row, column)
-            self._sliders[name] = (slider, value, low, high, digits)
-        reset = QPushButton("Reset")
-        reset.clicked.connect(self._on_reset)
-        grid.addWidget(reset, len(_ROWS), 2)
+            self._sliders[name] = (slider, value, low, high, digits, form)
+        self.reset = QPushButton("Defaults")
+        self.reset.clicked.connect(self._on_reset)
+        grid.addWidget(self.reset, len(_ROWS), 1, 1, 2, Qt.AlignmentFlag.AlignRight)
+        grid.setHorizontalSpacing(2 * GRID_PX)
         session.display_changed.connect(self._show)
         self._show(session.display)
 
     def _on_moved(self, name: str, step: int) -> None:
-        _, _, low, high, digits = self._sliders[name]
+        _, _, low, high, digits, _ = self._sliders[name]
         value = round(low + (high - low) * step / _STEPS, digits)
         self._session.set_display(**{name: value})
 
@@ -61,9 +62,12 @@ class ToneDialog(QDialog):
         self._session.set_display(**{name: getattr(default, name) for name in self._sliders})
 
     def _show(self, display: DisplaySettings) -> None:
-        for name, (slider, label, low, high, digits) in self._sliders.items():
+        default = DisplaySettings()
+        is_default = all(getattr(display, n) == getattr(default, n) for n in self._sliders)
+        self.reset.setEnabled(not is_default)
+        for name, (slider, label, low, high, _, form) in self._sliders.items():
             value = float(getattr(display, name))
             slider.blockSignals(True)
             slider.setValue(round((value - low) / (high - low) * _STEPS))
             slider.blockSignals(False)
-            label.setText(f"{value:.{digits}f}")
+            label.setText(form.format(value).replace("%", " %"))

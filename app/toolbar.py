@@ -15,18 +15,38 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from app.format import counted, joint_name
 from app.theme import GRID_PX, person_pixmap
 
 if TYPE_CHECKING:
-    from PySide6.QtGui import QAction
+    from PySide6.QtGui import QAction, QKeyEvent
 
     from app.session import Cursor, Session
+
+_NAME_PX = 160
 
 _WEIGHTINGS = {
     "consensus": "Consensus: all views vote for the hypothesis of each pair (the tool's default)",
     "pairwise": "Pairwise: the paper's weights, from each pair's distance to their median",
     "none": "None: plain triangulation, every view counts the same",
 }
+
+
+class NumberField(QSpinBox):
+    """A number that gives the keys back to the window once it was entered.
+
+    While it has the focus it takes letters, so that D would no longer be the next frame.
+    """
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Return enters, Escape takes back; both leave."""
+        if event.key() == Qt.Key.Key_Escape:
+            self.lineEdit().setText(self.textFromValue(self.value()))
+            self.clearFocus()
+            return
+        super().keyPressEvent(event)
+        if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
+            self.clearFocus()
 
 
 class ContextBar(QToolBar):
@@ -40,6 +60,17 @@ class ContextBar(QToolBar):
         self._session = session
         self._project_name = QLabel()
         self._project_name.setMargin(GRID_PX // 2)
+        self._project_actions = [
+            actions[name]
+            for name in (
+                "previous_frame",
+                "play",
+                "next_frame",
+                "grid",
+                "frame_person",
+                "reset_zoom",
+            )
+        ]
         self.addAction(actions["open"])
         self.addWidget(self._project_name)
         self.addSeparator()
@@ -74,8 +105,8 @@ class ContextBar(QToolBar):
         self._on_project_changed()
 
     def _make_frame_field(self) -> QSpinBox:
-        field = QSpinBox()
-        field.setButtonSymbols(QSpinBox.ButtonSymbols.NoButtons)
+        field = NumberField()
+        field.setButtonSymbols(NumberField.ButtonSymbols.NoButtons)
         field.setKeyboardTracking(False)
         field.setAlignment(Qt.AlignmentFlag.AlignRight)
         field.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
@@ -106,15 +137,24 @@ class ContextBar(QToolBar):
         is_open = project is not None
         for widget in (self.frame, self.person, self.joint, self.weighting):
             widget.setEnabled(is_open)
-        self._project_name.setText(project.name if project is not None else "No project")
+        for action in self._project_actions:
+            action.setEnabled(is_open)
+        name = project.name if project is not None else "No project"
+        metrics = self._project_name.fontMetrics()
+        self._project_name.setText(metrics.elidedText(name, Qt.TextElideMode.ElideMiddle, _NAME_PX))
+        self._project_name.setToolTip(str(project.path) if project is not None else "")
         with QSignalBlocker(self.joint), QSignalBlocker(self.frame):
             self.joint.clear()
             if project is not None:
-                self.joint.addItems([name.replace("_", " ") for name in project.skeleton.joints])
+                self.joint.addItems([joint_name(name) for name in project.skeleton.joints])
                 first = project.first_frame_number
                 last = first + project.num_frames - 1
                 self.frame.setRange(first, last)
-                self._num_frames.setText(f"of {last:,}")
+                # "of 119" would be one frame short where the first is 0.
+                self._num_frames.setText(
+                    f"of {last:,}" if first == 1 else f"of {first:,} … {last:,}"
+                )
+                self._num_frames.setToolTip(counted(project.num_frames, "frame"))
             else:
                 self._num_frames.setText("")
         self._show_persons()

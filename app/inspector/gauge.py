@@ -84,7 +84,7 @@ class JointGauge(QWidget):
 
     def minimumSizeHint(self) -> QSize:
         """Two captions with their numbers."""
-        return QSize(320, _HEIGHT_PX)
+        return QSize(260, _HEIGHT_PX)
 
     def paintEvent(self, _event: QPaintEvent) -> None:
         """The two gauges side by side."""

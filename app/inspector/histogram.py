@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from app.session import Session
 
 _HEIGHT_PX = 140
+# Above the bars: the lines are named there.
+_HEADROOM = 1.45
 _LOWEST_MM, _HIGHEST_MM = 0.8, 1100.0
 
 
@@ -69,7 +71,7 @@ class WssHistogram(pg.PlotWidget):
         self._over = pg.PlotCurveItem([0, 1], [0], stepMode="center", fillLevel=0)
         self.mark = pg.InfiniteLine(movable=False, angle=90)
         self.mark.setZValue(10)
-        self._mark_label = _LengthLabel(self.mark, "this joint", 0.72)
+        self._mark_label = _LengthLabel(self.mark, "this joint", 0.76)
         self.line = pg.InfiniteLine(movable=True, angle=90)
         self._line_label = _LengthLabel(self.line, "λ", 0.92)
         self.line.setToolTip("λ: drag it")
@@ -87,7 +89,7 @@ class WssHistogram(pg.PlotWidget):
         axis.setTextPen(QColor(theme.muted))
         for bars, color in ((self._bars, theme.muted), (self._over, theme.problem)):
             bars.setBrush(QColor(color))
-            bars.setPen(QColor(color))
+            bars.setPen(None)
         self.line.setPen(pg.mkPen(theme.problem, width=2))
         self.line.setHoverPen(pg.mkPen(theme.problem, width=4))
         for label in (self._line_label, self._mark_label):
@@ -109,7 +111,7 @@ class WssHistogram(pg.PlotWidget):
             low = min(low, float(self._edges[filled[0]]))
             high = max(high, float(self._edges[filled[-1] + 1]))
         self._box.setXRange(np.log10(low), np.log10(high), padding=0)
-        self._box.setYRange(0, max(int(self._counts[1:].max(initial=0)), 1) * 1.05, padding=0)
+        self._box.setYRange(0, max(int(self._counts[1:].max(initial=0)), 1) * _HEADROOM, padding=0)
         self._draw_bars()
 
     def _draw_bars(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QTabWidget
 
 from app.inspector.heat_map import HeatMap
@@ -20,6 +21,8 @@ class Inspector(QTabWidget):
     def __init__(self, session: Session) -> None:
         super().__init__()
         self.setDocumentMode(True)
+        # The arrows are frames and joints, wherever was clicked last.
+        self.tabBar().setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.joint_page = JointPage(session)
         self.heat_map = HeatMap(session)
         self.threshold_page = ThresholdPage(session)

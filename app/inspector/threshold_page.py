@@ -14,7 +14,6 @@ from PySide6.QtWidgets import (
     QLabel,
     QPushButton,
     QScrollArea,
-    QSpinBox,
     QVBoxLayout,
     QWidget,
 )
@@ -24,6 +23,7 @@ from app.inspector.bar_list import BarList
 from app.inspector.histogram import WssHistogram
 from app.inspector.log_slider import LengthSlider
 from app.theme import GRID_PX
+from app.toolbar import NumberField
 from core.diagnosis import effective_lengths_mm
 from core.settings import TriangulationSettings
 
@@ -49,6 +49,7 @@ class ThresholdPage(QScrollArea):
         self._persons: tuple[int, ...] = ()
         self.setWidgetResizable(True)
         self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         page = QWidget()
         self.setWidget(page)
         column = QVBoxLayout(page)
@@ -111,7 +112,7 @@ class ThresholdPage(QScrollArea):
         self.scale = LengthSlider(1, 200, automatic=False)
         self.sigma = LengthSlider(1, 1000, automatic=True)
         self.threshold = LengthSlider(1, 1000, automatic=True)
-        self.min_views = QSpinBox()
+        self.min_views = NumberField()
         self.min_views.setRange(2, 64)
         self.min_views.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
         self.min_views.setMaximumWidth(72)

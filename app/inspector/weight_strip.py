@@ -157,9 +157,14 @@ class WeightStrip(QWidget):
         filled = QRectF(bar)
         filled.setTop(bar.bottom() - bar.height() * weight)
         painter.fillRect(filled.adjusted(1, 0, 0, 0), quantity_color(weight))
-        # The number stands in the middle, on the colour from half a weight on.
-        painter.setPen(quantity_ink(weight) if weight > 0.55 else QColor(theme.text))
-        painter.drawText(bar, _CENTER, f"{weight:.2f}")
+        # The number stands on the colour or off it, never across its edge.
+        half = QRectF(bar)
+        if weight >= 0.5:
+            half.setTop(bar.center().y())
+        else:
+            half.setBottom(bar.center().y())
+        painter.setPen(quantity_ink(weight) if weight >= 0.5 else QColor(theme.text))
+        painter.drawText(half, _CENTER, f"{weight:.2f}")
 
     def _paint_numbers(
         self, painter: QPainter, theme: Theme, camera: int, residuals_px: list[float]
