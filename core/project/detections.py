@@ -102,10 +102,17 @@ def _fill(
         chunks=(_ROWS_PER_CHUNK, num_joints, 3),
         compression="lzf",
         shuffle=True,
+        fletcher32=True,  # a damaged file is refused, never read as other numbers
     )
     small = {
         name: file.create_dataset(
-            name, (0,), kind, maxshape=(None,), chunks=(_SMALL_ROWS_PER_CHUNK,), compression="lzf"
+            name,
+            (0,),
+            kind,
+            maxshape=(None,),
+            chunks=(_SMALL_ROWS_PER_CHUNK,),
+            compression="lzf",
+            fletcher32=True,
         )
         for name, kind in _SMALL.items()
     }

@@ -9,10 +9,11 @@ One lock guards the connection, so that a background thread may read while the w
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -28,7 +29,7 @@ from core.project.journal import (
     encode_changes,
     encode_place,
 )
-from core.project.schema import TABLES, connect, create_database
+from core.project.schema import TABLES, connect, create_database, damaged
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Sequence
@@ -123,7 +124,7 @@ class LabelStore:
         shape = TABLES[table]
         query = f"SELECT {', '.join(shape.values)} FROM {table} WHERE {shape.where}"
         found: dict[Key, Row] = {}
-        with self._lock:
+        with self._reading():
             for key in keys:
                 row = self._connection.execute(query, key).fetchone()
                 if row is not None:
@@ -388,17 +389,29 @@ class LabelStore:
         if not self._writable:
             raise CommandRefusedError("This project is open for reading only.")
         with self._lock:
-            self._connection.execute("BEGIN IMMEDIATE")
             try:
+                self._connection.execute("BEGIN IMMEDIATE")
                 yield
                 self._connection.execute("COMMIT")
-            except BaseException:
+            except BaseException as error:
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
+                if isinstance(error, sqlite3.OperationalError):  # a full disk, somebody's lock
+                    text = f"Nothing was changed: {self.path} could not be written ({error})."
+                    raise CommandRefusedError(text) from error
                 raise
 
-    def _all(self, query: str, *parameters: int | str) -> list[Any]:
+    @contextmanager
+    def _reading(self) -> Generator[None, None, None]:
+        """Damage shows only where it is read."""
         with self._lock:
+            try:
+                yield
+            except sqlite3.DatabaseError as error:
+                raise damaged(self.path, error) from error
+
+    def _all(self, query: str, *parameters: int | str) -> list[Any]:
+        with self._reading():
             return self._connection.execute(query, parameters).fetchall()
 
     def _distinct(self, table: str, column: str) -> NDArray[np.int64]:
@@ -433,7 +446,7 @@ def _change(changes: Sequence[RowChange], description: str, place: Place | None)
 
 
 def _now() -> str:
-    return datetime.now(timezone.utc).isoformat(timespec="milliseconds")
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
 def _label(row: tuple[Any, ...]) -> Label:

@@ -143,16 +143,21 @@ def connect(path: Path, *, writable: bool) -> sqlite3.Connection:
             connection.execute("PRAGMA foreign_keys = ON")
     except sqlite3.DatabaseError as error:
         connection.close()
-        raise DataError(
-            path,
-            expected="an SQLite database",
-            found=str(error),
-            remedy="Restore labels.db (and labels.db-wal) from a backup.",
-        ) from error
+        raise damaged(path, error) from error
     except DataError:
         connection.close()
         raise
     return connection
+
+
+def damaged(path: Path, error: sqlite3.DatabaseError) -> DataError:
+    """What to say of a database that SQLite cannot read."""
+    return DataError(
+        path,
+        expected="an SQLite database in order",
+        found=str(error),
+        remedy="Restore labels.db (and labels.db-wal) from a backup.",
+    )
 
 
 def _check_version(connection: sqlite3.Connection, path: Path) -> None:

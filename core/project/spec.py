@@ -147,7 +147,9 @@ def read_spec(folder: Path) -> ProjectSpec:
         raise DataError(
             folder,
             expected="a project folder, with a project.toml",
-            found="no project.toml" if folder.is_dir() else "no such folder",
+            found="no project.toml"
+            if folder.is_dir()
+            else ("a file" if folder.exists() else "no such folder"),
             remedy="Choose a folder that trilabel has made, or make one with 'trilabel new'.",
         )
     root = read_toml(path)

@@ -244,3 +244,22 @@ def test_another_thread_reads_whole_steps_only(store):
     done.set()
     thread.join()
     assert all(len(values) <= 1 for values in seen)
+
+
+def test_a_damaged_page_is_named_when_it_is_read(path):
+    content = bytearray(path.read_bytes())
+    content[4096 : 4096 + 64] = b"X" * 64
+    path.write_bytes(content)
+    with pytest.raises(DataError, match="backup"):
+        LabelStore(path, CAMERAS, JOINTS, writable=False)
+
+
+def test_an_edit_that_the_database_cannot_take_is_refused_and_changes_nothing(path, store):
+    put(store)
+    with sqlite3.connect(path) as other:
+        other.execute("DROP TABLE acts")
+    other.close()
+    with pytest.raises(CommandRefusedError, match="could not be written"):
+        put(store, KEY._replace(frame=9))
+    assert store.label(KEY).x_px == 10
+    assert store.label(KEY._replace(frame=9)) is None

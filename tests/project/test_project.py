@@ -1,5 +1,6 @@
 import dataclasses
 
+import h5py
 import numpy as np
 import pytest
 import tomli_w
@@ -281,6 +282,26 @@ def test_a_damaged_import_is_named(project, make_rows):
     file.unlink()
     with pytest.raises(DataError, match="Import the detections again"):
         Project.open(project.path)
+
+
+def test_changed_bytes_of_an_import_are_refused_not_read(project, make_rows):
+    project.add_import(make_rows([(f, 0, 1) for f in range(50)]), "first")
+    project.close()
+    file = next((project.path / "imports").glob("detections-*.h5"))
+    with h5py.File(file) as content:
+        chunk = content["joints"].id.get_chunk_info(0)
+    data = bytearray(file.read_bytes())
+    middle = chunk.byte_offset + chunk.size // 2
+    data[middle : middle + 4] = bytes(255 - byte for byte in data[middle : middle + 4])
+    file.write_bytes(data)
+    with Project.open(project.path) as again, pytest.raises(DataError, match="Import the det"):
+        again.observations_block(0, 50)
+
+
+def test_a_file_instead_of_a_project_is_called_a_file(tmp_path):
+    (tmp_path / "rig.toml").write_text("")
+    with pytest.raises(DataError, match="found a file"):
+        Project.open(tmp_path / "rig.toml")
 
 
 def test_a_second_window_reads_only_and_says_why(project):
