@@ -59,7 +59,7 @@ _TOML: dict[str, Callable[[Node], Rig]] = {
 }
 # How the files of a format begin.
 _MARKS = {mpi_inf_3dhp.HEADER: "mpi_inf_3dhp", "%YAML": "opencv", "<": "qca"}
-_REMEDY = f"Name its format: one of {', '.join(CALIBRATION_FORMATS)}."
+_REMEDY = f"Give a calibration of a format that is read: {', '.join(CALIBRATION_FORMATS)}."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

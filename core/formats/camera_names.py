@@ -7,6 +7,7 @@ whole is refused: a view under the wrong camera is the costliest mistake an impo
 from __future__ import annotations
 
 import re
+from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from core.errors import DataError
@@ -43,6 +44,7 @@ def match_cameras(
     left = {name: _words(_last(name)) for name in dict.fromkeys(names)}
     right = {name: _words(name) for name in dict.fromkeys(camera_names)}
     answer: dict[str, str] = {}
+    _take_exact(left, right, answer)
     for rule in (_is_same, _is_same_but_zeros):
         _apply(rule, left, right, answer, source)
     _apply_stripped(left, right, answer, source)
@@ -76,6 +78,15 @@ def _is_same(a: Words, b: Words) -> bool:
 
 def _is_same_but_zeros(a: Words, b: Words) -> bool:
     return bool(a) and "".join(_plain(a)) == "".join(_plain(b))
+
+
+def _take_exact(left: dict[str, Words], right: dict[str, Words], answer: dict[str, str]) -> None:
+    """What bears a camera's very name is that camera's, whatever else resembles it."""
+    for camera in list(right):
+        exact = [name for name in left if camera in (_last(name), PurePath(_last(name)).stem)]
+        if len(exact) == 1:
+            answer[camera] = exact[0]
+            del left[exact[0]], right[camera]
 
 
 def _apply(

@@ -105,8 +105,11 @@ def _confidence(flags: NDArray[np.float64]) -> NDArray[np.float64]:
 def _objects(path: Path, content: object, field: str) -> list[dict[str, Any]]:
     items = content.get(field) if isinstance(content, dict) else None
     if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
-        found = type(items).__name__ if isinstance(content, dict) else type(content).__name__
-        raise DataError(path, field, expected="a list of objects", found=found, remedy=_REMEDY)
+        expected, found = "a list of objects", "none" if items is None else "something else"
+        if not isinstance(content, dict):
+            field, found = "", "a JSON list" if isinstance(content, list) else "a single value"
+            expected = "COCO's object with images, annotations and categories"
+        raise DataError(path, field, expected=expected, found=found, remedy=_REMEDY)
     return items
 
 

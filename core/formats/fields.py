@@ -198,8 +198,18 @@ def read_bytes(path: Path, max_bytes: int = MAX_TEXT_BYTES) -> bytes:
         if isinstance(error, DataError):
             raise
         raise DataError(
-            path, expected="a readable file", found=str(error), remedy=remedy
+            path, expected="a readable file", found=_why_unread(path, error), remedy=remedy
         ) from error
+
+
+def _why_unread(path: Path, error: OSError | ValueError) -> str:
+    if isinstance(error, FileNotFoundError):
+        return "no such file"
+    if isinstance(error, IsADirectoryError):
+        return "a folder"
+    if isinstance(error, NotADirectoryError):
+        return f"that {path.parent} is no folder"
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)
 
 
 def read_text(path: Path, max_bytes: int = MAX_TEXT_BYTES) -> str:
@@ -207,7 +217,8 @@ def read_text(path: Path, max_bytes: int = MAX_TEXT_BYTES) -> str:
     try:
         return read_bytes(path, max_bytes).decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise DataError(path, expected="text", found=str(error), remedy=_REMEDY) from error
+        found = f"bytes that are no text (at position {error.start})"
+        raise DataError(path, expected="text", found=found, remedy=_REMEDY) from error
 
 
 def parse_json(path: Path, text: str) -> Node:

@@ -54,8 +54,9 @@ def read_sleap(
             return _Project(path, file).read(camera, number, joints)
         raise DataError(
             path,
-            expected="a .slp (metadata, frames, instances) or an analysis file (tracks)",
-            found=", ".join(list(file)[:8]) or "an empty file",
+            expected="a .slp (metadata, frames, instances) or an analysis file (tracks and "
+            "node_names)",
+            found="only " + ", ".join(list(file)[:8]) or "an empty file",
             remedy=_REMEDY,
         )
 

@@ -112,7 +112,8 @@ def open_video(
     try:
         container = av.open(str(path), options=dict(_OPTIONS))
     except (OSError, FFmpegError, ValueError) as error:
-        raise _not_a_video(path, str(error)) from error
+        found = "a folder" if path.is_dir() else getattr(error, "strerror", None) or str(error)
+        raise _not_a_video(path, found) from error
     stream = container.streams.best("video")
     if stream is None or stream.type != "video":
         container.close()

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 
 from core.errors import DataError
 from core.formats import sportcenter
-from core.formats.calibration import CALIBRATION_FORMATS, read_calibration
+from core.formats.calibration import CALIBRATION_FORMATS, read_calibration, read_rig
 from core.formats.rig_toml import read_rig_toml
 from core.geometry import Rig
 from tests.formats import calibration_files as files
@@ -202,3 +203,23 @@ def test_any_text_in_a_rig_toml_is_an_error(folder: Path, text: str):
     (folder / "rig.toml").write_text(text, encoding="utf-8", errors="replace")
     with pytest.raises(DataError):
         read_rig_toml(folder / "rig.toml")
+
+
+def test_what_cannot_be_read_is_told_in_plain_words(folder: Path):
+    binary = folder / "binary.toml"
+    binary.write_bytes(b"ab\xff\xfe\x9c")
+    for path, words in (
+        (folder / "none.toml", "found no such file"),
+        (binary / "inside.toml", f"found that {binary} is no folder"),
+        (binary, "found bytes that are no text"),
+    ):
+        with pytest.raises(DataError, match=re.escape(words)) as refused:
+            read_rig(path)
+        assert "Errno" not in str(refused.value)
+
+
+def test_a_file_that_is_no_calibration_is_told_what_is_read(folder: Path):
+    path = folder / "other.json"
+    path.write_text('{"frames": {}}')
+    with pytest.raises(DataError, match="Give a calibration of a format that is read: sportcenter"):
+        read_rig(path)

@@ -377,3 +377,13 @@ def test_any_json_is_a_value_or_a_clear_error(tmp_path_factory, format_name, dat
 def test_an_unknown_format_lists_the_known_ones(tmp_path):
     with pytest.raises(DataError, match=" or ".join(DETECTION_FORMATS)):
         read_detections("vicon", tmp_path)
+
+
+def test_a_json_list_is_told_from_coco(tmp_path):
+    path = tmp_path / "list.json"
+    path.write_text("[]")
+    with pytest.raises(DataError, match="found a JSON list"):
+        read_detections("coco", path)
+    path.write_text('{"annotations": []}')
+    with pytest.raises(DataError, match=r"images: expected a list of objects, found none"):
+        read_detections("coco", path)

@@ -97,3 +97,11 @@ def test_the_first_number_follows_the_tool_that_counts():
     assert infer_first_number([1, 2], from_pictures=False) == 1
     assert infer_first_number([21380], from_pictures=False) == 0
     assert infer_first_number([], from_pictures=True) == 0
+
+
+def test_the_very_name_of_a_camera_is_never_ambiguous():
+    cameras = ["cam01", "cam1", "cam_1"]
+    found = match_cameras(["cam_1.mp4", "cam1.mp4", "cam01.mp4"], cameras)
+    assert found == {"cam01": "cam01.mp4", "cam1": "cam1.mp4", "cam_1": "cam_1.mp4"}
+    with pytest.raises(DataError, match="several"):
+        match_cameras(["CAM-1", "cam001"], ["cam_01"])
