@@ -2,11 +2,13 @@
 
 import json
 
+import cv2
+import numpy as np
 import pytest
 
 from core.errors import DataError
 from core.project import Project
-from core.project.importing import new_project
+from core.project.importing import import_sportcenter, new_project
 
 
 @pytest.fixture
@@ -50,3 +52,19 @@ def test_a_stated_unit_is_believed(calibration, tmp_path):
     new_project(path, calibration, unit="mm", report=lambda _line: None)
     with Project.open(path) as project:
         assert project.rig[1].t_mm[0] == pytest.approx(200)
+
+
+def test_cameras_without_pictures_are_named(calibration, tmp_path):
+    folder = tmp_path / "pictures" / "00_01"
+    folder.mkdir(parents=True)
+    cv2.imwrite(str(folder / "0.png"), np.zeros((8, 8, 3), np.uint8))
+    lines: list[str] = []
+    new_project(
+        tmp_path / "d.trilabel", calibration, images=[str(folder.parent)], report=lines.append
+    )
+    assert "1 frame, 3 cameras (no pictures of 00_00, 00_02)" in lines[-1]
+
+
+def test_a_data_set_that_is_not_there_is_told_as_a_folder(tmp_path):
+    with pytest.raises(DataError, match="found no such folder"):
+        import_sportcenter(tmp_path / "none", tmp_path / "e.trilabel", report=lambda _line: None)

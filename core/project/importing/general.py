@@ -14,6 +14,8 @@ from core.geometry import Rig
 from core.people import GroundTracks
 from core.project.importing.building import Contents, build_project, labels_from_arrays
 from core.project.importing.pictures import (
+    blank_text,
+    counted,
     find_pictures,
     open_pictures,
     split_named,
@@ -126,10 +128,10 @@ def new_project(
         provenance=tuple(detections),
     )
     build_project(path, spec, contents, report=report, progress=progress)
-    blank = len(rig) - len(pictures.sources)
+    blank = [name for name in rig.names if name not in pictures.sources]
     report(
-        f"{spec.num_frames} frames, {len(rig)} cameras"
-        + (f" ({blank} without pictures)" if blank else "")
+        f"{counted(spec.num_frames, 'frame')}, {counted(len(rig), 'camera')}"
+        + (f" ({blank_text(blank, rig.names)})" if blank else "")
         + f", skeleton {spec.skeleton.name} ({spec.skeleton.num_joints} joints); "
         f"frame numbers start at {first_number}"
     )

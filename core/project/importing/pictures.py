@@ -131,6 +131,16 @@ def _matched(
     return {camera: choices[name] for camera, name in matches.items()}
 
 
+def counted(number: int, noun: str) -> str:
+    """``1 frame``, ``20 frames``."""
+    return f"{number} {noun}" + ("" if number == 1 else "s")
+
+
+def blank_text(blank: Sequence[str], names: Sequence[str]) -> str:
+    """Which cameras have no pictures."""
+    return "no pictures" if len(blank) == len(names) else f"no pictures of {', '.join(blank)}"
+
+
 def report_matches(
     matches: Mapping[str, str],
     names: Iterable[str],

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from core.errors import DataError
 from core.formats import sportcenter
 from core.project.importing.building import (
     Contents,
@@ -16,7 +17,13 @@ from core.project.importing.building import (
     joined_labels,
     labels_from_arrays,
 )
-from core.project.importing.pictures import Pictures, open_pictures, with_sizes
+from core.project.importing.pictures import (
+    Pictures,
+    blank_text,
+    counted,
+    open_pictures,
+    with_sizes,
+)
 from core.project.importing.sources import find_detections, in_every_camera, read_all
 from core.project.spec import ProjectSpec, Subject, refuse_existing
 from core.recording import FolderSpec, Recording, VideoSpec
@@ -56,6 +63,13 @@ def import_sportcenter(
         CommandRefusedError: where `progress` asked to stop.
     """
     refuse_existing(project_path.absolute())
+    if not directory.is_dir():
+        raise DataError(
+            directory,
+            expected="the folder of the data set, with its calibration.json",
+            found="a file" if directory.exists() else "no such folder",
+            remedy="Check the path.",
+        )
     dataset = sportcenter.read_dataset(directory.resolve())
     rig = dataset.rig
     report(f"Cameras: {', '.join(rig.names)}")
@@ -174,9 +188,9 @@ def _hint_at_detections(directory: Path, detections: Sequence[str], report: Repo
 
 
 def _report_summary(spec: ProjectSpec, pictures: Pictures, report: Report) -> None:
-    blank = len(spec.rig) - len(pictures.sources)
+    blank = [name for name in spec.rig.names if name not in pictures.sources]
     report(
-        f"{spec.num_frames} frames, {len(spec.rig)} cameras"
-        + (f" ({blank} without pictures)" if blank else "")
+        f"{counted(spec.num_frames, 'frame')}, {counted(len(spec.rig), 'camera')}"
+        + (f" ({blank_text(blank, spec.rig.names)})" if blank else "")
         + f", {len(spec.subjects)} subjects; frame numbers start at {spec.first_frame_number}"
     )
