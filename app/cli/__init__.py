@@ -89,6 +89,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # Whoever read our output has seen enough; say nothing more, also not at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        # What no reader or writer foresaw the system saying no to: a full disk, a lost drive.
+        place = f"{error.filename}: " if error.filename else ""
+        print(f"trilabel: {place}{error.strerror or error}. Stopped.", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         print("trilabel: stopped", file=sys.stderr)
         return 1

@@ -6,6 +6,7 @@ import argparse
 import sys
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.format import duration
@@ -52,6 +53,35 @@ def terminal_progress(title: str) -> Callable[[int, int], bool]:
         return True
 
     return show
+
+
+DETECTION_FORMATS = ("openpose", "alphapose", "coco", "sleap", "dlc", "label3d")
+
+
+def detections(text: str) -> str:
+    """``FORMAT:[CAM=]PATH`` as it is, for argparse.
+
+    Raises:
+        argparse.ArgumentTypeError: there is no such format, or no path.
+    """
+    name, _, path = text.partition(":")
+    if name not in DETECTION_FORMATS or not path:
+        known = ", ".join(DETECTION_FORMATS)
+        raise argparse.ArgumentTypeError(
+            f"expected FORMAT:PATH or FORMAT:CAM=PATH, FORMAT one of {known}; found {text!r}"
+        )
+    return text
+
+
+def png_path(text: str) -> Path:
+    """A path that ends in ``.png``, for argparse.
+
+    Raises:
+        argparse.ArgumentTypeError: it ends otherwise.
+    """
+    if not text.lower().endswith(".png"):
+        raise argparse.ArgumentTypeError(f"expected a name that ends in .png, found {text!r}")
+    return Path(text)
 
 
 def window_size(text: str) -> tuple[int, int]:

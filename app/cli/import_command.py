@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.cli.common import Manual, report, terminal_progress
+from app.cli.common import Manual, detections, report, terminal_progress
 
 if TYPE_CHECKING:
     import argparse
@@ -43,6 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("project", type=Path, metavar="PROJECT", help="the folder to make")
     parser.add_argument(
         "--detections",
+        type=detections,
         action="append",
         default=[],
         metavar="FORMAT:[CAM=]PATH",

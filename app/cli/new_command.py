@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.cli.common import Manual, report, terminal_progress
+from app.cli.common import Manual, detections, report, terminal_progress
 
 if TYPE_CHECKING:
     import argparse
@@ -91,6 +91,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--skeleton", metavar="NAME|FILE", help="default: the one that the detections carry")
     add(
         "--detections",
+        type=detections,
         action="append",
         default=[],
         metavar="FORMAT:[CAM=]PATH",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.cli.common import Manual, report, window_size
+from app.cli.common import Manual, png_path, report, window_size
 
 if TYPE_CHECKING:
     import argparse
@@ -38,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--joint", metavar="J", help="select this joint, by name such as left_wrist")
     add("--focus", metavar="CAM", help="make this camera large, the others a filmstrip")
     add("--zoom", action="store_true", help="zoom to the selected person in all cameras")
-    add("--out", type=Path, required=True, metavar="FILE.png", help="the picture to write")
+    add("--out", type=png_path, required=True, metavar="FILE.png", help="the picture to write")
     add("--size", type=window_size, default=(1600, 900), metavar="WxH", help="default: 1600x900")
     add("--theme", choices=["dark", "light"], default="dark", help="default: %(default)s")
 

@@ -5,6 +5,9 @@ from pathlib import Path
 import pytest
 
 from app.cli import COMMANDS, main
+from app.cli.common import DETECTION_FORMATS
+from core.formats import detections
+from core.project.importing.sources import LABEL3D
 
 _HEAVY = ("torch", "numba", "numpy", "PySide6", "cv2", "h5py", "vispy", "pyqtgraph", "scipy", "av")
 
@@ -48,3 +51,36 @@ def test_a_problem_of_the_data_is_named_and_leaves_with_1(
 ):
     assert main(["check", str(tmp_path / "absent.trilabel")]) == 1
     assert "absent.trilabel" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["new", "x.trilabel", "--calibration", "c.toml", "--detections", "yolo:folder"],
+        ["new", "x.trilabel", "--calibration", "c.toml", "--detections", "sleap"],
+        ["import", "sportcenter", "d", "x.trilabel", "--detections", "sleap:"],
+        ["shot", "x.trilabel", "--frame", "1", "--out", "picture.foo"],
+    ],
+)
+def test_an_argument_that_no_data_could_mend_leaves_with_2(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+):
+    with pytest.raises(SystemExit) as left:
+        main(arguments)
+    assert left.value.code == 2
+    assert "expected" in capsys.readouterr().err
+
+
+def test_the_formats_of_the_command_line_are_those_that_are_read():
+    assert (*detections.DETECTION_FORMATS, LABEL3D) == DETECTION_FORMATS
+
+
+def test_what_the_system_refuses_is_told_in_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    file = tmp_path / "file"
+    file.write_text("in the way")
+    assert main(["synth", str(file / "match"), "--frames", "1"]) == 1
+    told = capsys.readouterr().err
+    assert told.startswith("trilabel: ")
+    assert "Traceback" not in told
