@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from PySide6.QtGui import QImage
 
     from app.main_window import MainWindow
+    from core.project import Project
 
 _TIMEOUT_S = 120.0
 
@@ -96,9 +97,10 @@ def _go_to(window: MainWindow, request: ShotRequest) -> None:
         raise DataError(
             source,
             "person",
-            expected=f"one of {', '.join(map(str, persons)) or 'nobody'} at this frame",
+            expected="somebody seen at this frame "
+            f"({', '.join(map(str, persons)) or 'there is nobody'})",
             found=str(request.person),
-            remedy="Choose somebody who is there.",
+            remedy=_where_seen(project),
         )
     joints = project.skeleton.joints
     if request.joint is not None and request.joint not in joints:
@@ -123,6 +125,15 @@ def _go_to(window: MainWindow, request: ShotRequest) -> None:
         window.views.focus_camera(project.rig.index(request.focus))
     if request.zoom:
         window.views.frame_person()
+
+
+def _where_seen(project: Project) -> str:
+    """Frames to go to instead."""
+    frames = (project.labelled_frames() + project.first_frame_number).tolist()
+    if not frames:
+        return "Choose somebody who is there, or another frame."
+    listed = ", ".join(map(str, frames[:5])) + (" …" if len(frames) > 5 else "")
+    return f"Choose somebody who is there, or another frame; annotated are {listed}"
 
 
 def settle(is_done: Callable[[], bool]) -> None:
