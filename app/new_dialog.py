@@ -106,50 +106,50 @@ class NewProjectDialog(QDialog):
         self.setWindowTitle("New project")
         self.resize(680, 560)
         self._job: Job | None = None
-        self._made: Path | None = None
+        self.made: Path | None = None
         self._suggested: Path | None = None
         self._make_fields()
-        self._report = QPlainTextEdit()
-        self._report.setReadOnly(True)
-        self._report.setTabChangesFocus(True)
-        self._report.setPlaceholderText("What is found and matched is written here.")
+        self.report = QPlainTextEdit()
+        self.report.setReadOnly(True)
+        self.report.setTabChangesFocus(True)
+        self.report.setPlaceholderText("What is found and matched is written here.")
         self._bar = QProgressBar()
         self._bar.setTextVisible(False)
         self._bar.setFixedHeight(GRID_PX)
         self._bar.setVisible(False)
-        self._problem = QLabel()
-        self._problem.setWordWrap(True)
-        self._problem.setProperty("problem", True)
-        self._problem.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        self._problem.setVisible(False)
+        self.problem = QLabel()
+        self.problem.setWordWrap(True)
+        self.problem.setProperty("problem", True)
+        self.problem.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.problem.setVisible(False)
         buttons = QDialogButtonBox()
-        self._create = buttons.addButton("Create", QDialogButtonBox.ButtonRole.AcceptRole)
-        self._create.setDefault(True)
-        self._cancel = buttons.addButton("Cancel", QDialogButtonBox.ButtonRole.RejectRole)
+        self.create_button = buttons.addButton("Create", QDialogButtonBox.ButtonRole.AcceptRole)
+        self.create_button.setDefault(True)
+        self.cancel_button = buttons.addButton("Cancel", QDialogButtonBox.ButtonRole.RejectRole)
         buttons.accepted.connect(self._on_accepted)
         buttons.rejected.connect(self.reject)
         column = QVBoxLayout(self)
         column.setContentsMargins(*[2 * GRID_PX] * 4)
         column.setSpacing(GRID_PX)
         column.addLayout(self._form)
-        column.addWidget(self._report, 1)
-        column.addWidget(self._problem)
+        column.addWidget(self.report, 1)
+        column.addWidget(self.problem)
         column.addWidget(self._bar)
         column.addWidget(buttons)
-        self._told.connect(self._report.appendPlainText)
-        self._kind.currentIndexChanged.connect(self._on_kind_chosen)
-        self._calibration.changed.connect(self._suggest_project)
-        self._dataset.changed.connect(self._suggest_project)
+        self._told.connect(self.report.appendPlainText)
+        self.kind.currentIndexChanged.connect(self._on_kind_chosen)
+        self.calibration.changed.connect(self._suggest_project)
+        self.dataset.changed.connect(self._suggest_project)
         self._on_kind_chosen()
 
     def _make_fields(self) -> None:
         self._form = QFormLayout()
         self._form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.ExpandingFieldsGrow)
-        self._kind = QComboBox()
+        self.kind = QComboBox()
         for name, caption in _KINDS:
-            self._kind.addItem(caption, name)
-        self._dataset = _PathField("the folder with calibration.json", folder=True)
-        self._calibration = _PathField(
+            self.kind.addItem(caption, name)
+        self.dataset = _PathField("the folder with calibration.json", folder=True)
+        self.calibration = _PathField(
             "the cameras: any supported format", folder=False, either=True
         )
         self._unit = QComboBox()
@@ -162,45 +162,45 @@ class NewProjectDialog(QDialog):
         )
         self._format = QComboBox()
         self._format.addItems(_DETECTION_FORMATS)
-        self._detections = _PathField("optional: 2D joints of a detector", folder=True, either=True)
+        self.detections = _PathField("optional: 2D joints of a detector", folder=True, either=True)
         self._tracks = _PathField("optional: a SportCenter trajectories.json", folder=False)
         self._skeleton = QComboBox()
         self._skeleton.addItem("the one of the detections", None)
         for name in skeleton_names():
             self._skeleton.addItem(name, name)
-        self._project = _PathField("where to make it: NAME.trilabel", folder=True)
+        self.project = _PathField("where to make it: NAME.trilabel", folder=True)
         self._detections_row = QWidget()
         row = QHBoxLayout(self._detections_row)
         row.setContentsMargins(0, 0, 0, 0)
         row.addWidget(self._format)
-        row.addWidget(self._detections, 1)
+        row.addWidget(self.detections, 1)
         for caption, widget in (
-            ("Made of", self._kind),
-            ("Data set", self._dataset),
-            ("Calibration", self._calibration),
+            ("Made of", self.kind),
+            ("Data set", self.dataset),
+            ("Calibration", self.calibration),
             ("Its unit", self._unit),
             ("Videos", self._videos),
             ("Pictures", self._images),
             ("Detections", self._detections_row),
             ("Ground tracks", self._tracks),
             ("Skeleton", self._skeleton),
-            ("Project", self._project),
+            ("Project", self.project),
         ):
             self._form.addRow(caption, widget)
 
     @property
     def _is_sportcenter(self) -> bool:
-        return self._kind.currentData() == "sportcenter"
+        return self.kind.currentData() == "sportcenter"
 
     @property
     def _source(self) -> Path | None:
-        return self._dataset.path if self._is_sportcenter else self._calibration.path
+        return self.dataset.path if self._is_sportcenter else self.calibration.path
 
     def _on_kind_chosen(self) -> None:
         is_sportcenter = self._is_sportcenter
-        self._form.setRowVisible(self._dataset, is_sportcenter)
+        self._form.setRowVisible(self.dataset, is_sportcenter)
         for widget in (
-            *(self._calibration, self._unit, self._videos, self._images),
+            *(self.calibration, self._unit, self._videos, self._images),
             *(self._tracks, self._skeleton),
         ):
             self._form.setRowVisible(widget, not is_sportcenter)
@@ -208,7 +208,7 @@ class NewProjectDialog(QDialog):
 
     def _suggest_project(self) -> None:
         path = self._source
-        is_free = self._project.path in (None, self._suggested)
+        is_free = self.project.path in (None, self._suggested)
         if path is None or not path.exists() or not is_free:
             return
         folder = path.parent if path.is_file() else path
@@ -217,14 +217,14 @@ class NewProjectDialog(QDialog):
             number += 1
             suggested = folder.parent / f"{folder.name}-{number}.trilabel"
         self._suggested = suggested
-        self._project.set_path(suggested)
+        self.project.set_path(suggested)
 
     def _on_accepted(self) -> None:
-        if self._made is not None:
-            self.created.emit(self._made)
+        if self.made is not None:
+            self.created.emit(self.made)
             self.accept()
             return
-        source, project = self._source, self._project.path
+        source, project = self._source, self.project.path
         if source is None or project is None:
             what = "the data set" if self._is_sportcenter else "a calibration"
             self._show_problem(f"Choose {what}, and where to make the project.")
@@ -237,14 +237,14 @@ class NewProjectDialog(QDialog):
         job.failed.connect(self._on_failed)
         self._job = job
         self._show_problem("")
-        self._report.clear()
+        self.report.clear()
         self._bar.setRange(0, 0)
         self._bar.setVisible(True)
         self._set_busy(busy=True)
         job.start()
 
     def _work(self, source: Path, project: Path) -> Callable[[Callable[[int, int], bool]], Any]:
-        detections = self._detections.path
+        detections = self.detections.path
         found = [f"{self._format.currentText()}:{detections}"] if detections else []
         report = self._told.emit
         if self._is_sportcenter:
@@ -277,7 +277,7 @@ class NewProjectDialog(QDialog):
         return make
 
     def _set_busy(self, *, busy: bool) -> None:
-        self._create.setEnabled(not busy)
+        self.create_button.setEnabled(not busy)
         for row in range(self._form.rowCount()):
             item = self._form.itemAt(row, QFormLayout.ItemRole.FieldRole)
             widget = item.widget() if item is not None else None
@@ -285,21 +285,21 @@ class NewProjectDialog(QDialog):
                 widget.setEnabled(not busy)
 
     def _show_problem(self, text: str) -> None:
-        self._problem.setText(text)
-        self._problem.setVisible(bool(text))
+        self.problem.setText(text)
+        self.problem.setVisible(bool(text))
 
     def _on_progressed(self, done: int, total: int, _seconds_left: float) -> None:
         self._bar.setRange(0, total)
         self._bar.setValue(done)
 
     def _on_finished(self, path: Path) -> None:
-        self._made = path
+        self.made = path
         self._bar.setVisible(False)
         self._told.emit(f"Made {path}")
-        self._create.setText("Open project")
-        self._create.setEnabled(True)
-        self._create.setFocus()
-        self._cancel.setText("Close")
+        self.create_button.setText("Open project")
+        self.create_button.setEnabled(True)
+        self.create_button.setFocus()
+        self.cancel_button.setText("Close")
 
     def _on_failed(self, text: str) -> None:
         self._bar.setVisible(False)

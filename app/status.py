@@ -51,21 +51,21 @@ class StatusBar(QStatusBar):
         super().__init__()
         self._session = session
         self._job: Job | None = None
-        self._message = _Message()
-        self.addWidget(self._message, 1)
+        self.message_label = _Message()
+        self.addWidget(self.message_label, 1)
         self._forgetting = QTimer(self)
         self._forgetting.setSingleShot(True)
-        self._forgetting.timeout.connect(lambda: self._message.say(""))
+        self._forgetting.timeout.connect(lambda: self.message_label.say(""))
         self._job_text = QLabel()
         self._job_bar = QProgressBar()
         self._job_bar.setFixedSize(96, 10)
         self._job_bar.setTextVisible(False)
-        self._job_stop = QToolButton()
-        self._job_stop.setText("Stop")
-        self._job_stop.setAutoRaise(True)
-        self._job_stop.clicked.connect(self._on_stop)
+        self.stop_button = QToolButton()
+        self.stop_button.setText("Stop")
+        self.stop_button.setAutoRaise(True)
+        self.stop_button.clicked.connect(self._on_stop)
         self._facts = QLabel()
-        for widget in (self._job_text, self._job_bar, self._job_stop, self._facts):
+        for widget in (self._job_text, self._job_bar, self.stop_button, self._facts):
             self.addPermanentWidget(widget)
         self._show_job_widgets(visible=False)
         session.message_posted.connect(lambda text: self.say(text, _MESSAGE_MS))
@@ -76,11 +76,11 @@ class StatusBar(QStatusBar):
     @property
     def message(self) -> str:
         """What just happened, in full."""
-        return self._message.full
+        return self.message_label.full
 
     def say(self, text: str, for_ms: int = 0) -> None:
         """Show what happened, for a while or (0) until something else happens."""
-        self._message.say(text)
+        self.message_label.say(text)
         self._forgetting.stop()
         if for_ms:
             self._forgetting.start(for_ms)
@@ -97,7 +97,7 @@ class StatusBar(QStatusBar):
         job.cancelled.connect(lambda: self._forget(job))
 
     def _show_job_widgets(self, *, visible: bool) -> None:
-        for widget in (self._job_text, self._job_bar, self._job_stop):
+        for widget in (self._job_text, self._job_bar, self.stop_button):
             widget.setVisible(visible)
 
     def _on_progressed(self, done: int, total: int, seconds_left: float) -> None:

@@ -31,11 +31,13 @@ class ToneDialog(QDialog):
         super().__init__(parent, Qt.WindowType.Tool)
         self.setWindowTitle("Pictures and joints")
         self._session = session
-        self._sliders: dict[str, tuple[QSlider, QLabel, float, float, int, str]] = {}
+        self.sliders: dict[str, tuple[QSlider, QLabel, float, float, int, str]] = {}
         grid = QGridLayout(self)
         grid.setContentsMargins(*[2 * GRID_PX] * 4)
         for row, (name, caption, low, high, digits, form) in enumerate(_ROWS):
             slider = QSlider(Qt.Orientation.Horizontal)
+            # The keys stay those of the window, which is stepped through while this is open.
+            slider.setFocusPolicy(Qt.FocusPolicy.NoFocus)
             slider.setRange(0, _STEPS)
             slider.setMinimumWidth(200)
             value = QLabel()
@@ -44,7 +46,7 @@ class ToneDialog(QDialog):
             slider.valueChanged.connect(lambda step, name=name: self._on_moved(name, step))
             for column, widget in enumerate((QLabel(caption), slider, value)):
                 grid.addWidget(widget, row, column)
-            self._sliders[name] = (slider, value, low, high, digits, form)
+            self.sliders[name] = (slider, value, low, high, digits, form)
         self.reset = QPushButton("Defaults")
         self.reset.clicked.connect(self._on_reset)
         grid.addWidget(self.reset, len(_ROWS), 1, 1, 2, Qt.AlignmentFlag.AlignRight)
@@ -53,19 +55,19 @@ class ToneDialog(QDialog):
         self._show(session.display)
 
     def _on_moved(self, name: str, step: int) -> None:
-        _, _, low, high, digits, _ = self._sliders[name]
+        _, _, low, high, digits, _ = self.sliders[name]
         value = round(low + (high - low) * step / _STEPS, digits)
         self._session.set_display(**{name: value})
 
     def _on_reset(self) -> None:
         default = DisplaySettings()
-        self._session.set_display(**{name: getattr(default, name) for name in self._sliders})
+        self._session.set_display(**{name: getattr(default, name) for name in self.sliders})
 
     def _show(self, display: DisplaySettings) -> None:
         default = DisplaySettings()
-        is_default = all(getattr(display, n) == getattr(default, n) for n in self._sliders)
+        is_default = all(getattr(display, n) == getattr(default, n) for n in self.sliders)
         self.reset.setEnabled(not is_default)
-        for name, (slider, label, low, high, _, form) in self._sliders.items():
+        for name, (slider, label, low, high, _, form) in self.sliders.items():
             value = float(getattr(display, name))
             slider.blockSignals(True)
             slider.setValue(round((value - low) / (high - low) * _STEPS))
