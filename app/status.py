@@ -25,6 +25,8 @@ class _Message(QLabel):
     def __init__(self) -> None:
         super().__init__()
         self.full = ""
+        self.setIndent(6)
+        self.setProperty("muted", True)
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
 
     def say(self, text: str) -> None:
@@ -35,7 +37,7 @@ class _Message(QLabel):
 
     def _elide(self) -> None:
         line = " ".join(self.full.split())
-        width = max(self.width() - 4, 0)
+        width = max(self.width() - 10, 0)
         self.setText(self.fontMetrics().elidedText(line, Qt.TextElideMode.ElideRight, width))
 
     def resizeEvent(self, event: QResizeEvent) -> None:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 _ROW_PX = 17
 _BAR_PX = 36
 _MIN_CELL_PX = 36
+# Fuller (or emptier) than this, a cell has room for its number in the middle.
+_CLEAR = 0.74
 _CENTER = Qt.AlignmentFlag.AlignCenter
 _MEANING = (
     "weight: how much the view counts\n"
@@ -159,9 +161,9 @@ class WeightStrip(QWidget):
         painter.fillRect(filled.adjusted(1, 0, 0, 0), quantity_color(weight))
         # The number stands on the colour or off it, never across its edge.
         half = QRectF(bar)
-        if weight >= 0.5:
+        if 0.5 <= weight < _CLEAR:
             half.setTop(bar.center().y())
-        else:
+        elif 1 - _CLEAR < weight < 0.5:
             half.setBottom(bar.center().y())
         painter.setPen(quantity_ink(weight) if weight >= 0.5 else QColor(theme.text))
         painter.drawText(half, _CENTER, f"{weight:.2f}")
