@@ -423,3 +423,40 @@ def test_tracks_give_people_their_ids(calibration, dataset, tmp_path, rig):
         np.testing.assert_allclose(
             project.observations(5).points_px[1, 2], rig[2].project(people(10)[0, 5]), atol=0.01
         )
+
+
+def test_openposes_order_of_joints_is_one_for_all_cameras(calibration, tmp_path, rig):
+    """A camera whose own poses look like the other order must not get other joints."""
+    body25 = load_skeleton("body25").joints
+    rng = np.random.default_rng(3)
+    upright = rng.normal(0, 200, (25, 2)) + 500
+    at = {name: upright[i] for i, name in enumerate(body25)}
+    at["neck"][:] = (at["left_shoulder"] + at["right_shoulder"]) / 2
+    at["mid_hip"][:] = (at["left_hip"] + at["right_hip"]) / 2
+    odd = rng.normal(0, 200, (25, 2)) + 500
+    odd[0], odd[17] = (odd[1] + odd[2]) / 2, (odd[5] + odd[6]) / 2  # as BODY_25B's would be
+    for name, points, num_frames in ((rig.names[0], odd, 2), (rig.names[1], upright, 9)):
+        folder = tmp_path / "openpose" / name
+        folder.mkdir(parents=True)
+        for number in range(num_frames):
+            triplets = np.column_stack([points, np.full(25, 0.9)]).ravel().tolist()
+            text = json.dumps({"people": [{"pose_keypoints_2d": triplets}]})
+            (folder / f"{number:012d}_keypoints.json").write_text(text)
+    lines: list[str] = []
+    new_project(
+        tmp_path / "p",
+        calibration,
+        detections=[f"openpose:{tmp_path / 'openpose'}"],
+        report=lines.append,
+    )
+    assert any("in the order of body25 (" in line for line in lines)
+    with Project.open(tmp_path / "p") as project:
+        assert project.skeleton.joints == body25
+    new_project(
+        tmp_path / "q",
+        calibration,
+        detections=[f"openpose:{tmp_path / 'openpose'}"],
+        skeleton="body25b",
+        report=lines.append,
+    )
+    assert any("in the order of body25b (the skeleton that was chosen)" in line for line in lines)

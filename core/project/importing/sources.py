@@ -12,6 +12,7 @@ from core.errors import DataError
 from core.formats.camera_names import match_cameras
 from core.formats.detections import DETECTION_FORMATS, CameraDetections, read_detections
 from core.formats.json_input import read_json
+from core.formats.openpose import is_body25b
 from core.project.importing.pictures import report_matches, split_named
 from core.skeleton import Skeleton, joint_mapping, load_skeleton, skeleton_names
 
@@ -173,7 +174,36 @@ def read_all(
             f"{len(np.unique(rows.frames))} frames ({one.path.name})"
         )
         found.append(replace(rows, camera=one.camera))
+    guessed = [i for i, one in enumerate(paths) if one.format == "openpose"]
+    for i, rows in zip(
+        guessed, _in_one_order([found[i] for i in guessed], joints, report), strict=True
+    ):
+        found[i] = rows
     return _numbered_alike(found)
+
+
+def _in_one_order(
+    found: list[CameraDetections], joints: Sequence[str] | None, report: Callable[[str], None]
+) -> list[CameraDetections]:
+    """One order of OpenPose's 25 joints for all cameras, which each folder was guessed by itself.
+
+    The chosen skeleton decides where it is one of the two, else the poses of all cameras together.
+    """
+    orders = {skeleton.joints: skeleton for skeleton in map(load_skeleton, ("body25", "body25b"))}
+    guessed = [d for d in found if d.joints in orders and len(d)]
+    if not guessed:
+        return found
+    chosen = None if joints is None else orders.get(tuple(joints))
+    why = "the skeleton that was chosen" if chosen else "told from the poses; see --skeleton"
+    if chosen is None:
+        points = np.concatenate([d.points_px for d in guessed]).astype(np.float64)
+        confidence = np.concatenate([d.confidence for d in guessed]).astype(np.float64)
+        chosen = load_skeleton("body25b" if is_body25b(points, confidence) else "body25")
+    report(f"  detections: 25 joints in the order of {chosen.name} ({why})")
+    return [
+        replace(d, joints=chosen.joints, bones=chosen.bones) if d.joints in orders else d
+        for d in found
+    ]
 
 
 def _numbered_alike(found: list[CameraDetections]) -> list[CameraDetections]:
