@@ -206,6 +206,10 @@ class Rig:
         if twice:
             found = f"{names.count(twice[0])} cameras of that name"
             self._refuse(twice[0], "every camera name once", found, "Rename one of them.")
+        for name in names:  # a line break would break reports
+            if not name.isprintable() or not name.strip():
+                expected = "a camera's name of printable characters"
+                self._refuse("", expected, repr(name[:40]), "Rename the camera.")
         object.__setattr__(self, "names", names)
         projections = np.stack([camera.P for camera in self.cameras])
         projections.setflags(write=False)

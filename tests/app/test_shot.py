@@ -37,7 +37,7 @@ def test_a_figure_is_made_without_a_display(court_project, tmp_path):
     ("arguments", "named"),
     [
         (["--frame", "99"], "frame: expected 1 to 12, found 99"),
-        (["--frame", "3", "--person", "77"], "person: expected one of"),
+        (["--frame", "3", "--person", "77"], "person: expected somebody seen at this frame"),
         (["--frame", "3", "--joint", "tail"], "joint: expected one of nose"),
         (["--frame", "3", "--focus", "ace_9"], "focus: expected one of ace_0"),
     ],

@@ -223,3 +223,19 @@ def test_a_file_that_is_no_calibration_is_told_what_is_read(folder: Path):
     path.write_text('{"frames": {}}')
     with pytest.raises(DataError, match="Give a calibration of a format that is read: sportcenter"):
         read_rig(path)
+
+
+@pytest.mark.parametrize("name", ["", " ", "a\\nb", "a\\u0007"])
+def test_a_camera_without_a_printable_name_is_refused(folder: Path, name: str):
+    path = folder / "names.toml"
+    text = (
+        f'[cam_0]\nname = "{name}"\nsize = [64, 48]\n'
+        "matrix = [[50.0, 0.0, 32.0], [0.0, 50.0, 24.0], [0.0, 0.0, 1.0]]\n"
+        "distortions = [0.0, 0.0, 0.0, 0.0, 0.0]\n"
+        "rotation = [0.0, 0.0, 0.0]\ntranslation = [0.0, 0.0, 1.0]\n"
+    )
+    path.write_text(text)
+    with pytest.raises(DataError, match="name"):
+        read_rig(path)
+    path.write_text(text.replace(f'"{name}"', '"Kamera ü 1"'))
+    assert read_rig(path).names == ("Kamera ü 1",)
