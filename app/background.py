@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from core.project import Project
 
 # A slider that is being dragged changes the settings many times.
-_SETTLE_MS = 600
+SETTLE_MS = 600
 
 
 class BackgroundWork(QObject):
@@ -30,18 +30,22 @@ class BackgroundWork(QObject):
 
     job_started = Signal(object)
 
-    def __init__(self, session: Session, parent: QObject | None = None) -> None:
+    def __init__(
+        self, session: Session, parent: QObject | None = None, *, settle_ms: int = SETTLE_MS
+    ) -> None:
         super().__init__(parent)
         self._session = session
         self._job: Job | None = None
         self._proxies_done = False
+        self._has_more = False
         self._settle = QTimer(self)
         self._settle.setSingleShot(True)
-        self._settle.setInterval(_SETTLE_MS)
+        self._settle.setInterval(settle_ms)
         self._settle.timeout.connect(self._next)
+        session.project_closing.connect(self.stop)
         session.project_changed.connect(self._on_project_changed)
-        session.settings_changed.connect(lambda _settings: self._settle.start())
-        session.labels_changed.connect(lambda _keys: self._settle.start())
+        session.settings_changed.connect(self._on_changed)
+        session.labels_changed.connect(self._on_changed)
 
     @property
     def is_idle(self) -> bool:
@@ -49,7 +53,7 @@ class BackgroundWork(QObject):
         return self._job is None and not self._settle.isActive()
 
     def stop(self) -> None:
-        """Cancel what is running and wait for its thread."""
+        """Cancel what is running and wait for its thread: the project is about to be closed."""
         self._settle.stop()
         job, self._job = self._job, None
         if job is not None:
@@ -57,19 +61,25 @@ class BackgroundWork(QObject):
             job.wait()
 
     def _on_project_changed(self) -> None:
-        self.stop()
         self._proxies_done = False
+        self._on_changed()
+
+    def _on_changed(self, _what: object = None) -> None:
         if self._session.project is not None:
             self._settle.start()
 
     def _next(self) -> None:
-        self.stop()
-        project, settings = self._session.project, self._session.settings
-        if project is None or not self._session.is_engine_ready:
-            if project is not None:
-                self._settle.start()
+        """Start what is wanted next; what still runs for older settings is asked to end first."""
+        if self._job is not None:
+            self._has_more = True
+            self._job.cancel()
             return
-        if settings.scale_mm is None and settings.weighting != "none":
+        project, settings = self._session.project, self._session.settings
+        if project is None:
+            return
+        if not self._session.is_engine_ready:
+            self._settle.start()
+        elif settings.scale_mm is None and settings.weighting != "none":
             self._run(
                 "Estimating the noise scale",
                 lambda progress: estimate_recording_scale_mm(project, progress),
@@ -79,7 +89,7 @@ class BackgroundWork(QObject):
             self._run(
                 "Going through the recording",
                 lambda progress: load_or_summarise(project, settings, progress),
-                self._on_summary,
+                self._session.set_summary,
             )
         elif not self._proxies_done and not project.read_only and project.has_pictures:
             self._run(
@@ -93,29 +103,28 @@ class BackgroundWork(QObject):
     ) -> None:
         job = Job(title, work, self)
         self._job = job
+        self._has_more = False
 
         def finish(result: Any) -> None:  # noqa: ANN401 - whatever the work returns
-            self._job = None
-            then(result)
+            if job is self._job:
+                then(result)
+                self._has_more = True
 
         job.finished.connect(finish)
-        job.failed.connect(lambda _text: self._on_failed(job))
-        job.cancelled.connect(lambda: self._on_failed(job))
+        job.ended.connect(lambda: self._on_ended(job))
         self.job_started.emit(job)
         job.start()
 
-    def _on_failed(self, job: Job) -> None:
-        if self._job is job:
+    def _on_ended(self, job: Job) -> None:
+        # After Stop, or a failure, nothing follows until something is changed.
+        if job is self._job:
             self._job = None
+            if self._has_more:
+                self._next()
 
     def _on_scale(self, scale_mm: float) -> None:
-        # The change of settings starts the next job.
         self._session.set_settings(scale_mm=scale_mm)
-
-    def _on_summary(self, summary: Any) -> None:  # noqa: ANN401 - None where it was cancelled
-        if summary is not None:
-            self._session.set_summary(summary)
-            self._next()
+        self._settle.stop()  # what that change asks for follows at once
 
     def _on_proxies(self, _result: object) -> None:
         self._proxies_done = True

@@ -27,12 +27,15 @@ class Job(QObject):
     """One piece of work on a thread of its own.
 
     The work is called with a progress function (done, total) that answers whether to go on.
+    ``finished``, ``failed`` or ``cancelled`` says how it went; ``ended`` follows in every case,
+    once its thread has nothing left to do.
     """
 
     progressed = Signal(int, int, float)
     finished = Signal(object)
     failed = Signal(str)
     cancelled = Signal()
+    ended = Signal()
     _answered = Signal(object, str)
 
     def __init__(
@@ -81,9 +84,9 @@ class Job(QObject):
             self._answered.emit(result, "")
 
     def _on_answered(self, result: Any, error: str) -> None:  # noqa: ANN401 - whatever work returns
-        if self._cancelled.is_set():
-            return
-        if error:
-            self.failed.emit(error)
-        else:
-            self.finished.emit(result)
+        if not self._cancelled.is_set():
+            if error:
+                self.failed.emit(error)
+            else:
+                self.finished.emit(result)
+        self.ended.emit()

@@ -102,6 +102,7 @@ class Session(QObject):
     diagnosis is another (new frame, new settings, an edit).
     """
 
+    project_closing = Signal()
     project_changed = Signal()
     cursor_changed = Signal(object, object)
     diagnosis_changed = Signal(object)
@@ -248,6 +249,8 @@ class Session(QObject):
 
     def _adopt(self, opened: OpenedProject | None) -> None:
         previous = self._project
+        if previous is not None:
+            self.project_closing.emit()
         project = self._project = None if opened is None else opened.project
         self._recording = None if opened is None else opened.recording
         self._hover = self._summary = self._truth = None

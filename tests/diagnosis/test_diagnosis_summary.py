@@ -98,8 +98,8 @@ def test_progress_counts_frames_and_may_stop_it():
 
     source = recording()
     assert summarise(source, SETTINGS, stop_halfway) is None
-    assert told == [(96, 250), (192, 250)]
-    assert source.reads[-1] == (96, 192)
+    assert told == [(stop, 250) for stop in range(24, 169, 24)]
+    assert source.reads[-1] == (144, 168)
 
 
 def test_a_summary_may_be_made_on_another_thread():

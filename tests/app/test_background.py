@@ -1,0 +1,92 @@
+"""What goes on behind an open project: one job at a time, stopped, replaced, never in the way."""
+
+import time
+
+from app.background import BackgroundWork
+from app.jobs import Job
+
+
+def test_a_job_tells_its_end_after_its_result(qtbot):
+    said = []
+    job = Job("count", lambda _progress: 7)
+    job.finished.connect(said.append)
+    job.ended.connect(lambda: said.append("ended"))
+    with qtbot.waitSignal(job.ended, timeout=5_000):
+        job.start()
+    assert said == [7, "ended"]
+
+
+def test_a_cancelled_job_ends_without_a_result(qtbot):
+    said = []
+
+    def work(progress):
+        while progress(0, 10):
+            time.sleep(0.005)
+        return "too late"
+
+    job = Job("wait", work)
+    job.finished.connect(said.append)
+    with qtbot.waitSignals([job.cancelled, job.ended], timeout=5_000):
+        job.start()
+        job.cancel()
+    assert said == []
+
+
+def test_changed_settings_replace_the_summary(session, qtbot):
+    background = BackgroundWork(session)
+    session.set_settings(min_views=4)
+    qtbot.waitUntil(lambda: session.summary is not None and background.is_idle, timeout=30_000)
+    first = session.summary
+    for sigma in (20.0, 30.0, 40.0):  # as a slider that is being dragged
+        session.set_settings(weighting="pairwise", sigma_mm=sigma)
+    qtbot.waitUntil(lambda: background.is_idle, timeout=30_000)
+    assert session.summary is not first
+    assert session.summary.settings == session.settings
+    session.set_settings(weighting="consensus", sigma_mm="auto", min_views=3)
+    background.stop()
+
+
+def test_settings_changed_in_the_middle_of_a_job_are_the_ones_that_count(session, qtbot):
+    background = BackgroundWork(session, settle_ms=0)
+    started = []
+    background.job_started.connect(lambda job: started.append(job.title))
+    session.set_settings(weighting="pairwise", sigma_mm=55.0)
+    qtbot.waitUntil(lambda: bool(started), timeout=10_000)
+    session.set_settings(sigma_mm=77.0)
+    qtbot.waitUntil(lambda: background.is_idle and session.summary is not None, timeout=30_000)
+    assert session.summary.settings.sigma_mm == 77.0
+    session.set_settings(weighting="consensus", sigma_mm="auto", min_views=3)
+    background.stop()
+
+
+def test_stop_is_not_followed_by_the_same_work_again(session, qtbot):
+    background = BackgroundWork(session)
+    jobs = []
+
+    def stop_first(job):
+        jobs.append(job.title)
+        job.cancel()
+
+    background.job_started.connect(stop_first)
+    session.set_settings(weighting="pairwise", sigma_mm=33.0)
+    qtbot.waitUntil(lambda: bool(jobs), timeout=10_000)
+    qtbot.waitUntil(lambda: background.is_idle, timeout=10_000)
+    qtbot.wait(100)
+    assert len(jobs) == 1
+    session.set_settings(weighting="consensus", sigma_mm="auto", min_views=3)
+    background.stop()
+
+
+def test_a_project_can_be_closed_while_it_is_gone_through(session, qtbot, court_project):
+    background = BackgroundWork(session, settle_ms=0)
+    started = []
+    background.job_started.connect(started.append)
+    session.set_settings(weighting="pairwise", sigma_mm=44.0)
+    qtbot.waitUntil(lambda: bool(started), timeout=10_000)
+    session.close_project()
+    assert background.is_idle
+    assert started[0].wait(0)
+    session.open_project(court_project)
+    assert not session.project.read_only
+    session.set_settings(weighting="consensus", sigma_mm="auto", min_views=3)
+    background.stop()
