@@ -76,8 +76,8 @@ def picture_suspects(
         if numbers:
             listed = ", ".join(map(str, numbers[:5])) + (" …" if len(numbers) > 5 else "")
             sentence = (
-                f"{name} lacks {len(numbers)} picture{'s' * (len(numbers) > 1)} in between "
-                f"(frame {listed}); they are shown as missing, and nothing is shifted."
+                f"{name} lacks {len(numbers)} picture{'s' * (len(numbers) > 1)} in between: "
+                f"frame {listed}. Views without a picture are blank; nothing is shifted."
             )
             found.append(Suspect(camera=name, kind="missing_pictures", sentence=sentence))
     return found
