@@ -16,8 +16,8 @@ Check a project's recording and calibration against each other.
 
 Compares frame counts and picture sizes with the calibration, measures the reprojection
 error of every camera, joint and person (with each camera left out in turn), and names
-suspects in plain words: a camera that the others contradict, two cameras with the same
-calibration, sequences of different length.
+suspects in plain words: a camera that the others contradict, two cameras that are swapped
+or have the same calibration, pictures that are gone, sequences of different length.
 
 Exit code 0 where nothing is suspect, 1 where something is.
 """
