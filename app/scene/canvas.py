@@ -11,6 +11,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QPainter
+from PySide6.QtWidgets import QWidget
 from vispy import app, gloo
 
 from app.scene import shaders
@@ -20,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
-    from PySide6.QtWidgets import QWidget
+    from PySide6.QtGui import QImage, QPaintEvent
 
     from app.scene.labels import Atlas, PlacedLabel
     from app.scene.strokes import Faces, Strokes
@@ -149,21 +152,53 @@ class LabelLayer:
             self._texture.set_data(pixels)
 
 
+class Screen(QWidget):
+    """Shows what an OpenGL widget paints, which is itself in no window.
+
+    Qt draws a whole window through OpenGL where one of its widgets does: without a graphics card
+    that was measured to cost 12 ms at each repaint of any panel. Reading the picture back costs 1.
+    """
+
+    def __init__(self, canvas: Any) -> None:  # noqa: ANN401 - vispy's QOpenGLWidget is untyped
+        super().__init__()
+        self._canvas = canvas
+        canvas.setAttribute(Qt.WidgetAttribute.WA_DontShowOnScreen)
+        canvas.show()
+        self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
+        self.setFocusPolicy(Qt.FocusPolicy.WheelFocus)
+
+    def image(self) -> QImage:
+        """What is shown, painted now."""
+        if self._canvas.size() != self.size():
+            self._canvas.resize(self.size())
+        return self._canvas.grabFramebuffer()
+
+    def paintEvent(self, _event: QPaintEvent) -> None:
+        """Paint by OpenGL, and show that."""
+        image = self.image()
+        painter = QPainter(self)
+        painter.drawImage(self.rect(), image)
+        painter.end()
+
+
 class SceneCanvas:
     """The canvas in its widget; calls ``on_paint`` whenever Qt wants it painted."""
 
     def __init__(self, on_paint: Callable[[], None]) -> None:
         # No multisampling: the shaders smooth their own edges.
         config = {"samples": 0, "depth_size": 0, "stencil_size": 0}
-        self._canvas: Any = app.Canvas(app="pyside6", show=False, keys=None, config=config)
+        self._canvas: Any = app.Canvas(
+            app="pyside6", show=False, keys=None, config=config, autoswap=False
+        )
+        self._screen = Screen(self._canvas.native)
         self._on_paint = on_paint
         self._canvas.events.draw.connect(self._on_draw)
         self.background = (0.0, 0.0, 0.0, 1.0)
 
     @property
-    def widget(self) -> QWidget:
+    def widget(self) -> Screen:
         """The canvas, to be put in a layout."""
-        return self._canvas.native
+        return self._screen
 
     @property
     def size(self) -> Size:
@@ -177,12 +212,14 @@ class SceneCanvas:
 
     def update(self) -> None:
         """Have it painted soon."""
-        self._canvas.update()
+        self._screen.update()
 
     def close(self) -> None:
         """Let go of the canvas and of what its driver holds."""
         self._canvas.events.draw.disconnect()
         self._canvas.close()
+        # It has no parent, and the garbage collector may come by on another thread.
+        self._canvas.native.deleteLater()
 
     def _on_draw(self, _event: object) -> None:
         self._on_paint()

@@ -102,7 +102,7 @@ class SceneDrawing:
 
     def grab(self) -> QImage:
         """What is shown, painted now."""
-        return self.widget.grabFramebuffer()  # pyright: ignore[reportAttributeAccessIssue] - vispy's QOpenGLWidget
+        return self._canvas.widget.image()
 
     def orbit_times_ms(self, num_frames: int) -> list[float]:
         """Turn once, painting every step to the screen, and time each."""
