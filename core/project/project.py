@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import uuid
 from dataclasses import replace
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -45,9 +45,9 @@ from core.project.spec import (
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from types import TracebackType
+    from typing import Self
 
     from numpy.typing import NDArray
-    from typing_extensions import Self
 
     from core.geometry import Rig
     from core.geometry.volume import WorldBox
@@ -410,7 +410,7 @@ class Project:
         blocks = [detections] if isinstance(detections, IdentifiedDetections) else detections
         file = f"detections-{uuid.uuid4().hex[:8]}.h5"
         count = write_detections(self.path / "imports" / file, header, blocks)
-        now = datetime.now(timezone.utc).isoformat(timespec="seconds")
+        now = datetime.now(UTC).isoformat(timespec="seconds")
         self.update(detections=DetectionsEntry(file=file, provenance=provenance, time=now))
         self._open_detections()
         return count
