@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -127,6 +128,8 @@ class MainWindow(QMainWindow):
 
     def _connect(self) -> None:
         session = self.session
+        # Loaded code stays: without this a full garbage collection stops the window for 100 ms.
+        session.engine_warmed.connect(gc.freeze)
         session.project_changed.connect(self._on_project_changed)
         self.views.layout_changed.connect(self._on_views_changed)
         self.player.playing_changed.connect(self._on_playing_changed)

@@ -114,7 +114,7 @@ class Session(QObject):
     pictures_improved = Signal()
     labels_changed = Signal(object)
     message_posted = Signal(str)
-    _engine_ready = Signal()
+    engine_warmed = Signal()
 
     def __init__(self, parent: QObject | None = None, *, read_only: bool = False) -> None:
         super().__init__(parent)
@@ -130,7 +130,7 @@ class Session(QObject):
         self._summary: RecordingSummary | None = None
         self._truth: Truth | None = None
         self._is_engine_warm = False
-        self._engine_ready.connect(self._on_engine_ready)
+        self.engine_warmed.connect(self._on_engine_ready)
 
     # What there is to read.
 
@@ -213,7 +213,7 @@ class Session(QObject):
             from core.diagnosis import warm_up
 
             warm_up()
-            self._engine_ready.emit()
+            self.engine_warmed.emit()
 
         threading.Thread(target=load, name="warm-up", daemon=True).start()
 

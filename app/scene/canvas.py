@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from PySide6.QtCore import Qt
+from PySide6.QtCore import Qt, QTimer
 from PySide6.QtGui import QPainter
 from PySide6.QtWidgets import QWidget
 from vispy import app, gloo
@@ -191,6 +191,10 @@ class SceneCanvas:
             app="pyside6", show=False, keys=None, config=config, autoswap=False
         )
         self._screen = Screen(self._canvas.native)
+        self._soon = QTimer(self._screen)
+        self._soon.setSingleShot(True)
+        self._soon.setInterval(0)
+        self._soon.timeout.connect(self._screen.update)
         self._on_paint = on_paint
         self._canvas.events.draw.connect(self._on_draw)
         self.background = (0.0, 0.0, 0.0, 1.0)
@@ -211,8 +215,8 @@ class SceneCanvas:
         return self.widget.devicePixelRatioF()
 
     def update(self) -> None:
-        """Have it painted soon."""
-        self._screen.update()
+        """Have it painted soon, in a turn of its own: not within one block with the views."""
+        self._soon.start()
 
     def close(self) -> None:
         """Let go of the canvas and of what its driver holds."""
