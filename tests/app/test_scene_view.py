@@ -320,13 +320,14 @@ def test_a_hidden_viewer_does_nothing(view, session, monkeypatch):
     np.testing.assert_allclose(view.content.figures.points[there], points[there])
 
 
-def test_a_step_rebuilds_once(view, session, monkeypatch):
+def test_a_step_rebuilds_once(view, session, monkeypatch, qtbot):
     calls = []
     original = app.scene.content.place_figures
     counted = lambda *a: calls.append(1) or original(*a)  # noqa: E731 - shorter than a function
     monkeypatch.setattr("app.scene.content.place_figures", counted)
     session.set_frame(8)
-    QApplication.processEvents()
+    qtbot.waitUntil(lambda: bool(calls), timeout=5_000)
+    qtbot.wait(50)
     assert len(calls) == 1
 
 
