@@ -187,8 +187,9 @@ class SceneCanvas:
     def __init__(self, on_paint: Callable[[], None]) -> None:
         # No multisampling: the shaders smooth their own edges.
         config = {"samples": 0, "depth_size": 0, "stencil_size": 0}
+        # Sizes here come from Qt; asked for none, vispy runs programs of X to find the screen's.
         self._canvas: Any = app.Canvas(
-            app="pyside6", show=False, keys=None, config=config, autoswap=False
+            app="pyside6", show=False, keys=None, config=config, autoswap=False, dpi=96
         )
         self._screen = Screen(self._canvas.native)
         self._soon = QTimer(self._screen)
