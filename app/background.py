@@ -45,7 +45,6 @@ class BackgroundWork(QObject):
         session.project_closing.connect(self.stop)
         session.project_changed.connect(self._on_project_changed)
         session.settings_changed.connect(self._on_changed)
-        session.labels_changed.connect(self._on_changed)
 
     @property
     def is_idle(self) -> bool:
@@ -128,7 +127,6 @@ class BackgroundWork(QObject):
 
     def _on_proxies(self, _result: object) -> None:
         self._proxies_done = True
-        self._session.pictures_improved.emit()
 
 
 def _make_proxies(project: Project, progress: Progress) -> None:

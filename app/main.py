@@ -11,7 +11,7 @@ import PySide6
 from PySide6.QtCore import QCoreApplication, Qt, QTimer
 from PySide6.QtWidgets import QApplication
 
-from app.theme import THEMES, apply_theme
+from app.theme import apply_theme, theme_named
 from core.errors import CommandRefusedError
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def make_application(display: DisplaySettings) -> QApplication:
     refuse_broken_qt()
     existing = QApplication.instance()
     if isinstance(existing, QApplication):
-        apply_theme(existing, THEMES["light" if display.theme == "light" else "dark"])
+        apply_theme(existing, theme_named(display.theme))
         return existing
     # Without shared contexts the 3D viewer goes blank when its dock is undocked.
     QCoreApplication.setAttribute(Qt.ApplicationAttribute.AA_ShareOpenGLContexts)
@@ -50,7 +50,7 @@ def make_application(display: DisplaySettings) -> QApplication:
     application = QApplication(sys.argv[:1])
     application.setApplicationName("trilabel")
     application.setOrganizationName("trilabel")
-    apply_theme(application, THEMES["light" if display.theme == "light" else "dark"])
+    apply_theme(application, theme_named(display.theme))
     return application
 
 

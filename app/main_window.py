@@ -31,7 +31,7 @@ from app.scene import SceneView
 from app.session import Session
 from app.start_page import StartPage
 from app.status import StatusBar
-from app.theme import THEMES, Theme, apply_theme
+from app.theme import Theme, apply_theme, theme_named
 from app.timeline import Timeline
 from app.tone_dialog import ToneDialog
 from app.toolbar import ContextBar
@@ -124,7 +124,7 @@ class MainWindow(QMainWindow):
         return self._opening is None and self.background.is_idle and self.views.is_settled
 
     def _theme(self) -> Theme:
-        return THEMES["light" if self.session.display.theme == "light" else "dark"]
+        return theme_named(self.session.display.theme)
 
     def _connect(self) -> None:
         session = self.session

@@ -111,8 +111,6 @@ class Session(QObject):
     hover_changed = Signal(object)
     summary_changed = Signal(object)
     truth_changed = Signal()
-    pictures_improved = Signal()
-    labels_changed = Signal(object)
     message_posted = Signal(str)
     engine_warmed = Signal()
 

@@ -31,7 +31,7 @@ from app.scene.surroundings import (
     place_frusta,
 )
 from app.session import HoverTarget
-from app.theme import THEMES, person_color
+from app.theme import person_color, theme_named
 from core.diagnosis import diagnose_frame
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ class SceneContent:
     @property
     def theme(self) -> Theme:
         """The colours in force."""
-        return THEMES["light" if self._session.display.theme == "light" else "dark"]
+        return theme_named(self._session.display.theme)
 
     def refresh(self) -> bool:
         """Rebuild what is stale; say whether the stage is a new one."""

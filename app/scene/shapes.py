@@ -142,26 +142,6 @@ def frustum_faces(camera: Camera, depth_mm: float) -> NDArray[np.float64]:
     return np.asarray(sides).reshape(-1, 3)
 
 
-def bone_lines(
-    points_mm: NDArray[np.float64], bones: Sequence[tuple[int, int]]
-) -> tuple[Segments, NDArray[np.intp]]:
-    """The bones of P people, without those that lack an end.
-
-    Args:
-        points_mm: (P, J, 3); NaN = no point.
-        bones: pairs of joint indices.
-
-    Returns:
-        The segments (2N, 3), and for each of the N segments its person's row.
-    """
-    if not bones or not len(points_mm):
-        return np.empty((0, 3)), np.empty(0, dtype=np.intp)
-    segments = points_mm[:, np.asarray(bones)]
-    rows = np.repeat(np.arange(len(points_mm)), len(bones)).reshape(len(points_mm), -1)
-    is_there = np.isfinite(segments).all(axis=(2, 3))
-    return segments[is_there].reshape(-1, 3), rows[is_there]
-
-
 def _ellipsoid_axes(covariance_mm2: NDArray[np.float64], num_sigmas: float) -> Segments:
     """(3, 3) its semi-axes, one a row."""
     variances, axes = np.linalg.eigh(covariance_mm2)

@@ -59,7 +59,6 @@ class Track(QWidget):
         session.project_changed.connect(self._on_project_changed)
         session.cursor_changed.connect(self._on_cursor_changed)
         session.summary_changed.connect(self._on_summary_changed)
-        session.labels_changed.connect(self._on_labels_changed)
         session.display_changed.connect(self._on_summary_changed)
 
     def sizeHint(self) -> QSize:
@@ -148,16 +147,11 @@ class Track(QWidget):
         self._before_press = self._session.cursor
         self._bar.setValue(0)
         self._lay_out()
-        self._on_labels_changed()
+        self._labelled = None
         self._on_summary_changed()
 
     def _on_summary_changed(self, _what: object = None) -> None:
         self._rows = None
-        self.update()
-
-    def _on_labels_changed(self, _keys: object = None) -> None:
-        self._labelled = self._people = None
-        self._lay_out()
         self.update()
 
     def _on_cursor_changed(self, old: Cursor, new: Cursor) -> None:

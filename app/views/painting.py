@@ -8,7 +8,7 @@ import numpy as np
 from PySide6.QtCore import QRectF
 from PySide6.QtGui import QColor, QPainter
 
-from app.theme import THEMES
+from app.theme import theme_named
 from app.views import chrome
 from app.views.card import Card, joint_card, paint_card
 from app.views.glyphs import GlyphCache
@@ -69,7 +69,7 @@ class GridPainting:
             self._style_of = key
             self._style = OverlayStyle(
                 display=display,
-                theme=THEMES["light" if display.theme == "light" else "dark"],
+                theme=theme_named(display.theme),
                 bones=np.array(bones, dtype=np.int64).reshape(-1, 2),
                 glyphs=GlyphCache(key[2]),
             )
