@@ -1,0 +1,1 @@
+"""Trainings of a project, as folders: configuration, events, checkpoints, predictions; no torch."""
