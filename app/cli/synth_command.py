@@ -44,6 +44,32 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="jpeg",
         help="how to write the pictures; default: %(default)s",
     )
+    add(
+        "--scale",
+        type=float,
+        default=1.0,
+        metavar="S",
+        help="size of the pictures, 0.1 to 2; default: %(default)s",
+    )
+    add(
+        "--fps", type=float, default=25.0, metavar="F", help="frames a second; default: %(default)s"
+    )
+    add(
+        "--setting",
+        choices=["match", "practice"],
+        default="match",
+        help="practice: cameras low and anywhere, people in clothes of their own; "
+        "a source domain to pre-train on",
+    )
+    add(
+        "--annotate",
+        type=_range,
+        action="append",
+        metavar="FIRST:STOP[:STEP]",
+        help="frame numbers annotated by hand, may be repeated; default: two ranges as in "
+        "SportCenter",
+    )
+    add("--click-noise", type=float, default=1.0, metavar="PX", help="of annotators; default: 1")
 
 
 def _positive(text: str) -> int:
@@ -53,15 +79,32 @@ def _positive(text: str) -> int:
     return value
 
 
+def _range(text: str) -> tuple[int, int, int]:
+    parts = text.split(":")
+    if len(parts) not in (2, 3) or not all(part.isdecimal() for part in parts):
+        raise argparse.ArgumentTypeError(f"expected FIRST:STOP or FIRST:STOP:STEP, found {text!r}")
+    first, stop, step = (*map(int, parts), 1)[:3]
+    return first, stop, step
+
+
 def run(arguments: argparse.Namespace) -> int:
     """Generate it."""
-    from core.synthetic import SynthConfig, synthesise
+    from core.synthetic import AnnotatedRange, SynthConfig, synthesise
 
+    annotated = arguments.annotate and tuple(
+        AnnotatedRange(first=first, stop=stop, step=step)
+        for first, stop, step in arguments.annotate
+    )
     config = SynthConfig(
         num_frames=arguments.frames,
         seed=arguments.seed,
         num_people=arguments.people,
         pictures=arguments.pictures,
+        fps=arguments.fps,
+        picture_scale=arguments.scale,
+        setting=arguments.setting,
+        annotated=annotated or None,
+        annotation_noise_px=arguments.click_noise,
     )
     if not synthesise(config, arguments.directory, progress=terminal_progress("Rendering")):
         return 1

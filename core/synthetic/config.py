@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 Pictures: TypeAlias = Literal["jpeg", "video", "none"]
+Setting: TypeAlias = Literal["match", "practice"]
 Progress: TypeAlias = "Callable[[int, int], bool]"
 
 SUBJECTS = (0, 1, 3, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14)
@@ -65,6 +66,9 @@ class SynthConfig:
         annotation_noise_px: standard deviation of the annotators' clicks.
         detections: also write a simulated detector's output.
         num_workers: rendering threads; None = one a core.
+        setting: ``match`` is arranged like SportCenter. ``practice`` is another domain in the same
+            hall: cameras at the height of people, wherever the seed puts them, and everybody in
+            clothes of their own; what a detector is pre-trained on before it sees a match.
     """
 
     num_frames: int = 1500
@@ -80,6 +84,7 @@ class SynthConfig:
     annotation_noise_px: float = 1.0
     detections: bool = True
     num_workers: int | None = None
+    setting: Setting = "match"
 
     def __post_init__(self) -> None:
         """Refuse what cannot be generated, naming the field."""
@@ -89,6 +94,7 @@ class SynthConfig:
         self._require("num_people", 2 <= self.num_people <= len(SUBJECTS), "2 to 13")
         self._require("num_bystanders", 0 <= self.num_bystanders <= 6, "0 to 6")
         self._require("pictures", self.pictures in {"jpeg", "video", "none"}, "jpeg, video or none")
+        self._require("setting", self.setting in {"match", "practice"}, "match or practice")
         self._require("jpeg_quality", 1 <= self.jpeg_quality <= 100, "1 to 100")
         self._require("picture_scale", 0.1 <= self.picture_scale <= 2, "0.1 to 2")
         self._require("annotation_noise_px", 0 <= self.annotation_noise_px <= 50, "0 to 50")

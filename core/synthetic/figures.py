@@ -10,7 +10,7 @@ import numpy as np
 from core.synthetic.body import Builds, Point, draw_builds, pose
 from core.synthetic.motion import Motion, simulate
 from core.synthetic.solids import Solids, cones, joined
-from core.synthetic.wardrobe import COLS, PATCHES, ROWS, Look, draw_kits, dress
+from core.synthetic.wardrobe import COLS, PATCHES, ROWS, Look, draw_kits, draw_own_kit, dress
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -54,11 +54,14 @@ def make_cast(config: SynthConfig) -> Cast:
     rng = np.random.default_rng([config.seed, 3])
     builds = draw_builds(motion.roles, rng)
     numbers = rng.permutation(np.arange(4, 60))
-    kits = draw_kits(rng)
-    looks = tuple(
-        dress(role, kits[role], int(number), rng)
-        for role, number in zip(motion.roles, numbers, strict=False)
-    )
+    if config.setting == "practice":
+        looks = tuple(dress(role, draw_own_kit(rng), None, rng) for role in motion.roles)
+    else:
+        kits = draw_kits(rng)
+        looks = tuple(
+            dress(role, kits[role], int(number), rng)
+            for role, number in zip(motion.roles, numbers, strict=False)
+        )
     ball = np.empty((12, COLS, 3), np.uint8)
     ball[:] = (44, 92, 168)
     ball[:, :: COLS // 4] = ball[6] = (30, 40, 60)

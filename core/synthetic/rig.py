@@ -2,6 +2,7 @@
 
 Six cameras look in from the sides, 7 to 8 m high, with the strong barrel distortion of their short
 lenses and principal points far off the middle; two hang over the court and look straight down.
+At a practice they stand round the court at the height of people, elsewhere with every seed.
 World: millimetres, origin at the court's centre, x across (15 m), y along (28 m), z up.
 """
 
@@ -77,9 +78,29 @@ def _cam_from_world(mount: _Mount) -> np.ndarray:
     return np.array([[cos, -sin, 0.0], [sin, cos, 0.0], [0.0, 0.0, 1.0]]) @ level
 
 
+def _practice_mount(number: int, seed: int) -> _Mount:
+    """A tripod at the edge of the hall: an eighth of the way round a camera, 1.1 to 3.2 m."""
+    rng = np.random.default_rng([seed, 7, number])
+    angle = np.deg2rad(45.0 * number + rng.uniform(-18, 18))
+    ring = np.array([np.cos(angle) * 8.2, np.sin(angle) * 14.5])
+    target = rng.uniform(-1, 1, 2) * (3.0, 9.0)
+    return _Mount(
+        (float(ring[0]), float(ring[1]), float(rng.uniform(1.1, 3.2))),
+        (float(target[0]), float(target[1]), float(rng.uniform(0.7, 1.2))),
+        float(rng.uniform(-4, 4)),
+        float(rng.uniform(720, 980)),
+        (float(rng.uniform(0.47, 0.53)), float(rng.uniform(0.45, 0.55))),
+        (-0.12, 0.03, 0.0005, -0.0004, -0.002),
+        (1280, 960),
+    )
+
+
 def court_camera(name: str, scale: float = 1.0) -> Camera:
-    """One camera of the hall, its picture scaled; `name` is one of `CAMERA_NAMES`."""
-    mount = _MOUNTS[name]
+    """One camera of the match's hall, its picture scaled; `name` is one of `CAMERA_NAMES`."""
+    return _camera(name, _MOUNTS[name], scale)
+
+
+def _camera(name: str, mount: _Mount, scale: float) -> Camera:
     width, height = (2 * max(1, round(scale * size / 2)) for size in mount.size_px)
     cx, cy = (share * size for share, size in zip(mount.principal, (width, height), strict=True))
     focal = mount.focal_px * scale
@@ -90,7 +111,10 @@ def court_camera(name: str, scale: float = 1.0) -> Camera:
 
 
 def court_rig(config: SynthConfig | None = None) -> Rig:
-    """The cameras of a config, in its order; all eight at full size by default."""
+    """The cameras of a config, in its order; the match's eight at full size by default."""
     if config is None:
         return Rig(tuple(court_camera(name) for name in CAMERA_NAMES))
-    return Rig(tuple(court_camera(name, config.picture_scale) for name in config.camera_names))
+    mounts = _MOUNTS
+    if config.setting == "practice":
+        mounts = {n: _practice_mount(i, config.seed) for i, n in enumerate(CAMERA_NAMES)}
+    return Rig(tuple(_camera(n, mounts[n], config.picture_scale) for n in config.camera_names))

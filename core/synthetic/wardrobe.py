@@ -97,7 +97,7 @@ def _write(
     picture[rows, cols] = np.round(part + small * (np.array(ink) - part)).astype(np.uint8)
 
 
-def _torso(role: Role, kit: Kit, number: int, rng: np.random.Generator) -> Picture:
+def _torso(role: Role, kit: Kit, number: int | None, rng: np.random.Generator) -> Picture:
     """Upright: row 0 at the shoulders, the front in the middle column."""
     base, ink, _ = kit
     base = _shaded(base, rng.uniform(0.94, 1.06))
@@ -109,7 +109,9 @@ def _torso(role: Role, kit: Kit, number: int, rng: np.random.Generator) -> Pictu
     cv2.rectangle(picture, (21, 18), (27, 63), side, -1)
     cv2.rectangle(picture, (69, 18), (75, 63), side, -1)
     collar = np.array([[39, 0], [48, 17], [57, 0]], np.int32)
-    if role in (Role.HOME, Role.GUEST):
+    if number is None:
+        _own_shirt(picture, ink, rng)
+    elif role in (Role.HOME, Role.GUEST):
         cv2.fillPoly(picture, [collar], (130, 158, 204))
         cv2.polylines(picture, [collar], False, ink, 2)
         cv2.rectangle(picture, (34, 38), (62, 42), ink, -1)
@@ -125,6 +127,18 @@ def _torso(role: Role, kit: Kit, number: int, rng: np.random.Generator) -> Pictu
         cv2.line(picture, (48, 0), (48, 63), ink, 2)
         cv2.fillPoly(picture, [collar], ink)
     return _wrinkled(picture, rng)
+
+
+def _own_shirt(picture: Picture, ink: Colour, rng: np.random.Generator) -> None:
+    """A plain, striped, hooped or printed shirt: front and back differ by the print alone."""
+    style = int(rng.integers(4))
+    if style == 1:
+        picture[:, ::12] = picture[:, 1::12] = picture[:, 2::12] = ink
+    elif style == 2:
+        for row in range(8, 60, 16):
+            picture[row : row + 6] = ink
+    elif style == 3:
+        cv2.circle(picture, (48, 26), int(rng.integers(6, 13)), ink, -1)
 
 
 def _wrinkled(picture: Picture, rng: np.random.Generator) -> Picture:
@@ -204,8 +218,20 @@ def draw_kits(rng: np.random.Generator) -> dict[Role, Kit]:
     return {Role.HOME: _TEAM_KITS[home], Role.GUEST: _TEAM_KITS[guest], **_OTHER_KITS}
 
 
-def dress(role: Role, kit: Kit, number: int, rng: np.random.Generator) -> Look:
-    """A person's clothes; who has a role wears its colours."""
+def draw_own_kit(rng: np.random.Generator) -> Kit:
+    """Shirt, ink and shorts that somebody chose for himself: any colours."""
+
+    def colour() -> Colour:
+        hue, saturation = rng.integers(180), rng.integers(10, 190)
+        hsv = np.array([[[hue, saturation, rng.integers(35, 235)]]], np.uint8)
+        b, g, r = cv2.cvtColor(hsv, cv2.COLOR_HSV2BGR)[0, 0].tolist()
+        return b, g, r
+
+    return colour(), colour(), colour()
+
+
+def dress(role: Role, kit: Kit, number: int | None, rng: np.random.Generator) -> Look:
+    """A person's clothes; who has a role wears its colours, who has no number his own."""
     skin = _shaded(_SKINS[int(rng.integers(len(_SKINS)))], rng.uniform(0.93, 1.05))
     hair = _HAIRS[int(rng.integers(len(_HAIRS)))]
     style = int(rng.choice(4, p=[0.45, 0.25, 0.15, 0.15]))

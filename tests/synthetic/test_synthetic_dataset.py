@@ -15,6 +15,7 @@ from core.formats.alphapose import read_alphapose
 from core.formats.sportcenter import TEST_SUBJECTS, read_dataset
 from core.recording.cv import cv2
 from core.synthetic import AnnotatedRange, SynthConfig, synthesise
+from core.synthetic.figures import make_cast
 from core.synthetic.rig import court_rig
 from core.synthetic.sight import Sight
 from core.synthetic.truth import read_truth
@@ -254,3 +255,12 @@ def test_importing_the_package_loads_nothing_heavy():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_practice_has_low_cameras_that_move_with_the_seed_and_clothes_without_teams():
+    config = SynthConfig(num_frames=4, num_people=8, setting="practice")
+    rig, other = court_rig(config), court_rig(replace(config, seed=1))
+    centers = np.stack([camera.center_mm for camera in rig])
+    assert centers[:, 2].max() < 3300 < np.stack([c.center_mm for c in court_rig()])[:, 2].min()
+    assert not np.allclose(centers, np.stack([camera.center_mm for camera in other]))
+    assert (make_cast(config).atlas != make_cast(replace(config, setting="match")).atlas).any()
