@@ -31,6 +31,7 @@ class RunOptions:
         "Groups that pass through the network at once; 0 = all. Halved where memory is short.",
         low=0,
     )
+    clip_gradient: float = option(0.0, "Longest gradient (its norm); 0 = no limit.", low=0)
     checkpoint_every: int = option(100, "Steps between two checkpoints.", low=1, unit="steps")
     report_every: int = option(10, "Steps between two lines of progress.", low=1, unit="steps")
     evaluate_every: int = option(
@@ -123,6 +124,9 @@ class PretrainOptions:
 
     steps: int = option(2000, "Optimiser steps.", low=0)
     learning_rate: float = option(1e-4, "Of Adam.", low=0)
+    decay: Literal["none", "cosine"] = option(
+        "none", "cosine: the learning rate falls to 0 along half a cosine."
+    )
     groups: int = option(8, "Labelled groups a step.", low=1)
     heatmap_weight: float = option(
         0.0, "Adds the heatmaps' own regression; what untrained networks need.", low=0
@@ -136,6 +140,9 @@ class FinetuneOptions:
 
     steps: int = option(4000, "Optimiser steps.", low=0)
     learning_rate: float = option(1e-5, "Of Adam.", low=0)
+    decay: Literal["none", "cosine"] = option(
+        "none", "cosine: the learning rate falls to 0 along half a cosine."
+    )
     labelled_groups: int = option(8, "Labelled groups a step.", low=0)
     unlabelled_groups: int = option(16, "Unlabelled groups a step.", low=0)
     heatmap_weight: float = option(0.0, "As in pretrain, on the labelled groups.", low=0)
@@ -194,6 +201,9 @@ class LiftOptions:
 
     steps: int = option(4000, "Optimiser steps.", low=0)
     learning_rate: float = option(1e-4, "Of Adam.", low=0)
+    decay: Literal["none", "cosine"] = option(
+        "none", "cosine: the learning rate falls to 0 along half a cosine."
+    )
     groups: int = option(64, "Groups a step, in all their views.", low=1)
     hidden: int = option(2048, "Width of the two hidden layers.", low=8)
     dropout: float = option(0.1, "After each hidden layer.", low=0, high=0.9)

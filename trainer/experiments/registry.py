@@ -1,0 +1,30 @@
+"""Which experiments there are. A module is imported only when its experiment is run."""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from trainer.experiments.request import Request
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Experiment:
+    """An experiment: its module in this package has ``run(request)``."""
+
+    module: str
+    summary: str
+
+    def run(self, request: Request) -> None:
+        """Do it."""
+        module = importlib.import_module(f"trainer.experiments.{self.module}")
+        cast("Callable[[Request], None]", module.run)(request)
+
+
+EXPERIMENTS: dict[str, Experiment] = {
+    "figure4": Experiment(module="figure4", summary="triangulation with noise in some views"),
+}
