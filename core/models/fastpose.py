@@ -73,9 +73,8 @@ class FastPose(nn.Module):
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Normalised pixels (N, 3, h, w) → heatmaps (N, J, h/4, w/4), features."""
         features = self.preact(x)
-        return full_precision_head(
-            self.conv_out, self.duc2(self.duc1(functional.pixel_shuffle(features, 2)))
-        ), features
+        maps = self.duc2(self.duc1(functional.pixel_shuffle(features, 2)))
+        return full_precision_head(self.conv_out, maps), features
 
 
 def full_precision_head(head: nn.Conv2d, x: Tensor) -> Tensor:

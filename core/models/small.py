@@ -65,10 +65,8 @@ class SmallPose(nn.Module):
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Normalised pixels (N, 3, h, w) → heatmaps (N, J, h/4, w/4), features."""
         features = self.layer3(self.layer2(self.layer1(self.stem(x))))
-        heatmaps = full_precision_head(
-            self.conv_out, self.up1(functional.pixel_shuffle(features, 2))
-        )
-        return heatmaps, features
+        maps = self.up1(functional.pixel_shuffle(features, 2))
+        return full_precision_head(self.conv_out, maps), features
 
 
 class BasicBlock(nn.Module):

@@ -1,8 +1,8 @@
 """State dicts read from files that somebody else made, and put into a module strictly.
 
 Files are opened with ``weights_only=True``: tensors and plain values, never code. What does not fit
-is said by name, the first few of each kind. Only BatchNorm's ``num_batches_tracked`` may be missing,
-as torch itself did not write it before 0.4.1.
+is said by name, the first few of each kind. Only BatchNorm's ``num_batches_tracked`` may be
+missing, as torch itself did not write it before 0.4.1.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 import pickle
 import zipfile
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import torch
@@ -20,6 +19,7 @@ from core.errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from torch import nn
 

@@ -5,13 +5,14 @@ the spec), ``state`` (tensors) and ``provenance`` (plain values: the command, se
 made it). It can be opened without running code. AlphaPose's files are bare state dicts whose
 architecture is read off their shapes; their joints are known by number only.
 
-Where a network was trained for other joints, its head is re-used by joint name: copied, averaged for
-the middle of two joints, begun anew where nothing corresponds. `LoadReport` says which, as a run
-should repeat to its owner.
+Where a network was trained for other joints, its head is re-used by joint name: copied, averaged
+for the middle of two joints, begun anew where nothing corresponds. `LoadReport` says which, as a
+run should repeat to its owner.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from importlib import resources
 from pathlib import Path
@@ -31,7 +32,7 @@ from core.models.state import load_strictly, read_plain_file, tensors_of
 from core.skeleton import joint_mapping, load_skeleton
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from torch import Tensor
 
@@ -164,10 +165,10 @@ def remap_joints(detector: Detector, joints: Sequence[str], report: LoadReport) 
     new = nn.Conv2d(old.in_channels, len(joints), 3, 1, 1).to(old.weight)
     initialise_head(new)
     with torch.no_grad():
-        for joint, sources in enumerate(mapping):
-            if sources:
-                new.weight[joint] = old.weight[list(sources)].mean(0)
-                new.bias[joint] = old.bias[list(sources)].mean(0)
+        for parameter, learned in zip(new.parameters(), old.parameters(), strict=True):
+            for joint, sources in enumerate(mapping):
+                if sources:
+                    parameter[joint] = learned[list(sources)].mean(0)
     detector.network.conv_out = new
     detector.spec = replace(detector.spec, joints=tuple(joints))
     named = list(zip(joints, mapping, strict=True))
