@@ -35,14 +35,14 @@ class Figure4Options:
     """The experiment's own options, ``--set figure4.NAME=VALUE``.
 
     Attributes:
-        points: 3D points a seed and condition.
+        points: 3D points of each seed.
         max_radius_px: the largest noise.
         radius_step_px: between two radii.
-        floors_px: standard deviations, a axis, of the noise on all views.
+        floors_px: standard deviations along each axis of the noise on all views.
         ransac_px: RANSAC's threshold.
     """
 
-    points: int = 1000
+    points: int = 2000
     max_radius_px: float = 100.0
     radius_step_px: float = 5.0
     floors_px: tuple[float, ...] = (0.0, 1.0, 3.0)
@@ -127,6 +127,6 @@ def _measure(
             kept = inliers.sum(axis=0) >= 3
         else:
             result = robust_triangulate(points_px, P, scale_mm=scale_mm, **method.arguments)
-            points_mm, kept = result.points_mm, result.kept
+            points_mm, kept = result.points_mm, np.asarray(result.kept, dtype=np.bool_)
         found[name] = (np.linalg.norm(points_mm - views.truth_mm, axis=-1), kept)
     return found

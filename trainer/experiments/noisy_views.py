@@ -110,4 +110,4 @@ def _seen_by_all(rig: Rig, points_mm: NDArray[np.float64]) -> NDArray[np.bool_]:
     points_px = rig.project(points_mm)
     sizes = np.array([camera.extent_px for camera in rig])[:, None, :]
     inside = (points_px >= -0.5) & (points_px <= sizes - 0.5)  # NaN is outside
-    return inside.all(axis=(0, 2))
+    return np.asarray(inside.all(axis=(0, 2)))

@@ -43,7 +43,8 @@ def ransac_triangulate(
     score = count - np.where(np.isnan(mean), 1.0, mean / (1.0 + threshold_px))
     best = score.argmax(axis=-2)[..., None, None, :]
     inliers = np.take_along_axis(inlier, best, axis=-3)[..., 0, :, :]
-    return triangulate(points_px, projections, observed=inliers), inliers
+    points_mm = triangulate(points_px, projections, weights=inliers.astype(np.float64))
+    return points_mm, inliers
 
 
 def _residuals_px(
