@@ -11,6 +11,7 @@ flushed, renamed, and only then announced in events.jsonl; nothing is ever writt
 """
 
 from core.project.predictions.file import PredictionsFile, block_name, write_predictions
+from core.project.predictions.index import finish_round
 from core.project.predictions.reader import FramePredictions, RoundState, RunPredictions
 from core.project.predictions.rows import (
     Aggregates,
@@ -29,5 +30,6 @@ __all__ = [
     "RoundState",
     "RunPredictions",
     "block_name",
+    "finish_round",
     "write_predictions",
 ]

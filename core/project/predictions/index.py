@@ -17,7 +17,7 @@ from core.project.predictions.file import CheckedFile, PredictionsFile, put_head
 from core.project.predictions.rows import AGGREGATES, Aggregates, RoundHeader, moment_keys
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -84,6 +84,23 @@ def read_block_index(path: Path) -> tuple[RoundHeader, BlockIndex]:
     with PredictionsFile(path) as file:
         part = BlockIndex(block=file.block, moments=file.moments, aggregates=file.aggregates())
         return file.header, part
+
+
+def finish_round(folder: Path, files: Iterable[str]) -> RoundIndex:
+    """Write the index of a round whose blocks are all there.
+
+    Args:
+        folder: the run's predictions.
+        files: names of the round's blocks, at least one.
+
+    Raises:
+        DataError: a block cannot be read.
+    """
+    found = [read_block_index(folder / name) for name in files]
+    header = found[0][0]
+    index = RoundIndex.of(header, [part for _, part in found])
+    write_index(folder / index_name(header.round), index)
+    return index
 
 
 def write_index(path: Path, index: RoundIndex) -> None:

@@ -36,6 +36,7 @@ from core.project.predictions.rows import (
     moment_keys,
     moments_of,
 )
+from core.project.runs.events import Predicted, PredictionRoundFinished
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -157,8 +158,6 @@ class RunPredictions:
             return moments_of(keys)
 
     def _take_in(self) -> dict[int, set[str]]:
-        from core.project.runs.events import Predicted, PredictionRoundFinished
-
         events, self._offset = self._run.events(self._offset)
         added: dict[int, set[str]] = {}
         for event in events:
