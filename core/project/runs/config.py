@@ -49,9 +49,12 @@ class DataOptions:
     protocol: str = option(
         "project",
         "Who is labelled, unlabelled and held out: a name in resources/protocols, or a .toml file.",
+        path="name or path",
     )
     source: str = option(
-        "", "Folder of the data set that the protocol is about; empty = the run's own project."
+        "",
+        "Folder of the data set that the protocol is about; empty = the run's own project.",
+        path="path",
     )
     cameras: tuple[str, ...] = option((), "Cameras to use; empty = those of the protocol.")
     labelled_percent: float = option(
@@ -98,11 +101,14 @@ class ModelOptions:
         "demo",
         "Start from: demo (the small detector that comes with trilabel), none, a run's id, "
         "or a file of weights (AlphaPose .pth, or one exported from a run).",
+        path="name or path",
     )
     image_branch: Literal["auto", "resnet50", "small", "none"] = option(
         "auto", "The lifter's picture feature; auto: resnet50 on a GPU, small without one."
     )
-    image_weights: str = option("", "ImageNet state dict of ResNet-50; empty = untrained.")
+    image_weights: str = option(
+        "", "ImageNet state dict of ResNet-50; empty = untrained.", path="path"
+    )
     freeze_image_branch: bool = option(False, "Keep the picture feature as loaded.")
 
 

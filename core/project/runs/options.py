@@ -7,7 +7,9 @@ from these, so that no option can be without its explanation and none is checked
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
+
+PathRule = Literal["", "path", "name or path"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,12 +21,15 @@ class OptionInfo:
         low: smallest allowed number; None = no limit.
         high: largest allowed number; None = no limit.
         unit: such as ``mm``; empty where the number has none.
+        path: ``path`` where the value is a file or folder, ``name or path`` where it may be a name
+            instead; such values are kept absolute.
     """
 
     help: str
     low: float | None = None
     high: float | None = None
     unit: str = ""
+    path: PathRule = ""
 
 
 def option(
@@ -34,7 +39,8 @@ def option(
     low: float | None = None,
     high: float | None = None,
     unit: str = "",
+    path: PathRule = "",
 ) -> Any:  # noqa: ANN401 - as `dataclasses.field`
     """A dataclass field with a default and an `OptionInfo` in its metadata under ``option``."""
-    info = OptionInfo(help=help, low=low, high=high, unit=unit)
+    info = OptionInfo(help=help, low=low, high=high, unit=unit, path=path)
     return field(default=default, metadata={"option": info})

@@ -1,0 +1,563 @@
+"""`RunFolder`: one training on the disk, and the only channel between a trainer and anybody else.
+
+    run.toml        schema, name, when made, of which project
+    config.toml     what was asked for                        `core.project.runs.config_io`
+    labels.db       the project's labels as they were         (a snapshot; absent without a project)
+    events.jsonl    what the trainer said                     `core.project.runs.events`
+    alive.lock      held by a living trainer                  `core.project.runs.liveness`
+    holder.json heartbeat STOP exit.json launch.json stderr.log
+    checkpoints/ predictions/
+
+One process writes: the one that holds `lock`. Everybody may read at any time, also from folders
+that cannot be written to. Traps: the last line of events.jsonl may be half written, now (another
+line is on its way) or for ever (the trainer was killed); it is never read, and the next trainer
+cuts it off before it writes. Nothing is ever judged by modification times or by a file's mere
+existence, but for STOP, which is a request and consumed by the trainer that obeys.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import socket
+import sqlite3
+import threading
+import uuid
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import tomli_w
+
+from core.errors import CommandRefusedError, DataError
+from core.files import sync_folder, write_text_atomically
+from core.formats.fields import read_json, read_toml
+from core.project.runs import liveness
+from core.project.runs.config_io import read_config, with_absolute_paths, write_config
+from core.project.runs.events import (
+    Event,
+    FinalStatus,
+    RunFinished,
+    RunStarted,
+    decode_event,
+    encode_event,
+)
+from core.project.runs.states import RunState, fold
+from core.project.schema import connect, damaged
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+    from typing import Self
+
+    from core.project.project import Project
+    from core.project.runs.config import TrainConfig
+
+RUN_SCHEMA = 1
+RUNS_FOLDER = "runs"
+_RUN, _CONFIG, _LABELS, _EVENTS = "run.toml", "config.toml", "labels.db", "events.jsonl"
+_LOCK, _HOLDER, _HEARTBEAT = "alive.lock", "holder.json", "heartbeat"
+_STOP, _EXIT, _STDERR = "STOP", "exit.json", "stderr.log"
+_SMALL = 1 << 20
+_LOCK_WAIT_S = 5.0  # longer than anybody who only asks could hold it
+_TAIL_BYTES = 1 << 14
+_MAX_SAME_SECOND = 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holder:
+    """The process that holds, or last held, the lock of a run."""
+
+    pid: int
+    host: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExitRecord:
+    """exit.json: why the trainer left, when (seconds since 1970), and with which exit code."""
+
+    status: FinalStatus
+    text: str
+    code: int
+    time: float
+
+
+class RunLock:
+    """The right to write to a run; a context manager. Ends with `release` or with the process."""
+
+    def __init__(self, let_go: Callable[[], None]) -> None:
+        self._let_go = let_go
+
+    def release(self) -> None:
+        """Let others write. Twice does nothing."""
+        self._let_go()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.release()
+
+
+class RunFolder:
+    """A run; make one with `create` or `open`. Thread-safe."""
+
+    def __init__(self, path: Path) -> None:
+        """Adopt a folder that `create` or `open` has checked."""
+        self.path = path
+        self._guard = threading.Lock()
+        self._events_fd: int | None = None
+        self._beats: int | None = None
+
+    @classmethod
+    def create(
+        cls,
+        parent: Path,
+        config: TrainConfig,
+        *,
+        project_dir: Path | None = None,
+        labels_db: Path | None = None,
+        name: str | None = None,
+        stamp: bool = True,
+    ) -> Self:
+        """Make a run that nobody trains yet. It appears whole or not at all.
+
+        Args:
+            parent: the folder to make it in; made where it is missing. Of a project: its runs/.
+            config: what is asked for; relative paths in it are taken from the working folder.
+            project_dir: the project that it is about; None where it is about none.
+            labels_db: the database to take a snapshot of; None where there is none.
+            name: becomes a part of the id; None is ``run``.
+            stamp: whether the id begins with the time (UTC); without, it is the name alone.
+
+        Raises:
+            DataError: the labels cannot be read, or the folder cannot be made.
+            CommandRefusedError: without a stamp, where a run of that name exists.
+        """
+        parent = parent.absolute()
+        slug = re.sub(r"[^a-z0-9_-]+", "-", (name or "run").lower()).strip("-") or "run"
+        now = datetime.now(UTC)
+        scratch = parent / f".new-{uuid.uuid4().hex[:8]}"
+        try:
+            scratch.mkdir(parents=True)
+            for folder in ("checkpoints", "predictions"):
+                (scratch / folder).mkdir()
+            write_config(scratch / _CONFIG, with_absolute_paths(config, Path.cwd()))
+            if labels_db is not None:
+                _copy_labels(labels_db, scratch / _LABELS)
+            about = {"schema": RUN_SCHEMA, "name": name or slug, "created": now.isoformat()}
+            if project_dir is not None:
+                about["project"] = _told_from(parent, project_dir.absolute())
+            write_text_atomically(scratch / _RUN, tomli_w.dumps(about))
+            path = _named(scratch, f"{now:%Y%m%d-%H%M%S}-{slug}" if stamp else slug, once=not stamp)
+        except OSError as error:
+            raise _unwritable(parent, error) from error
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+        return cls(path)
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        """Open a run that exists.
+
+        Raises:
+            DataError: it is no run, or a newer trilabel made it.
+        """
+        path = path.absolute()
+        if not (path / _RUN).is_file():
+            raise DataError(
+                path,
+                expected="the folder of a run, with a run.toml",
+                found="no run.toml" if path.is_dir() else "no such folder",
+                remedy="'trilabel runs PROJECT' lists the runs of a project.",
+            )
+        schema = read_toml(path / _RUN, _SMALL)["schema"]
+        if schema.integer(1, 1 << 31) > RUN_SCHEMA:
+            remedy = "A newer trilabel made this run; update to open it."
+            schema.refuse(f"{RUN_SCHEMA} or older", remedy=remedy)
+        return cls(path)
+
+    @property
+    def id(self) -> str:
+        """The folder's name; sorts by time."""
+        return self.path.name
+
+    @cached_property
+    def config(self) -> TrainConfig:
+        """What was asked for.
+
+        Raises:
+            DataError: config.toml is missing or wrong, or a newer trilabel wrote it.
+        """
+        return read_config(self.path / _CONFIG)
+
+    @cached_property
+    def name(self) -> str:
+        """What the maker called it."""
+        return read_toml(self.path / _RUN, _SMALL)["name"].text()
+
+    @cached_property
+    def created(self) -> str:
+        """When it was made, ISO 8601, UTC."""
+        return read_toml(self.path / _RUN, _SMALL)["created"].text()
+
+    @cached_property
+    def project_dir(self) -> Path | None:
+        """The project that it is about, absolute; None where it is about none."""
+        node = read_toml(self.path / _RUN, _SMALL).get("project")
+        return None if node is None else Path(os.path.normpath(self.path.parent / node.text()))
+
+    @property
+    def labels_db(self) -> Path | None:
+        """The snapshot of the project's labels; None where none was taken."""
+        path = self.path / _LABELS
+        return path if path.is_file() else None
+
+    @property
+    def checkpoints_dir(self) -> Path:
+        """Where checkpoints are."""
+        return self.path / "checkpoints"
+
+    @property
+    def predictions_dir(self) -> Path:
+        """Where files of predictions are; only those that an event announced are complete."""
+        return self.path / "predictions"
+
+    @property
+    def stderr_log(self) -> Path:
+        """What the trainer printed."""
+        return self.path / _STDERR
+
+    # The one who writes.
+
+    def lock(self) -> RunLock:
+        """Become the one who writes to this run.
+
+        Raises:
+            CommandRefusedError: another process works on it, or the folder cannot be written to.
+        """
+        try:
+            lock = liveness.acquire(self.path / _LOCK, wait_s=_LOCK_WAIT_S)
+        except OSError as error:
+            why = error.strerror or str(error)
+            raise CommandRefusedError(f"The run {self.id} cannot be locked: {why}.") from error
+        if lock is None:
+            holder = self.holder()
+            who = f" (process {holder.pid} on {holder.host})" if holder else ""
+            raise CommandRefusedError(f"A trainer works on the run {self.id} already{who}.")
+        try:
+            me = Holder(pid=os.getpid(), host=socket.gethostname())
+            write_text_atomically(self.path / _HOLDER, json.dumps(asdict(me)))
+            self._events_fd = _open_for_appending(self.path / _EVENTS)
+            self._beats = self.heartbeat() or 0
+        except BaseException:
+            lock.release()
+            raise
+
+        def let_go() -> None:
+            self._close_files()
+            lock.release()
+
+        return RunLock(let_go)
+
+    def append(self, event: Event) -> None:
+        """Write an event as one whole line; the lock must be held.
+
+        A `RunStarted` begins a new life: the exit.json of a former one is removed first.
+
+        Raises:
+            OSError: the disk is full or gone; what was written of the line is taken back, or cut
+                off later.
+        """
+        if isinstance(event, RunStarted):
+            (self.path / _EXIT).unlink(missing_ok=True)
+        with self._guard:
+            assert self._events_fd is not None, "events are written under the run's lock"
+            _append(self._events_fd, encode_event(event))
+
+    def beat(self) -> None:
+        """Count the heartbeat up by one, to be done every second or so; the lock must be held."""
+        with self._guard:
+            assert self._beats is not None, "the heart beats under the run's lock"
+            self._beats += 1
+            # In place and in one go: as many digits each time, so that no reader sees a part.
+            descriptor = os.open(self.path / _HEARTBEAT, os.O_WRONLY | os.O_CREAT, 0o666)
+            try:
+                os.write(descriptor, b"%019d\n" % self._beats)
+            finally:
+                os.close(descriptor)
+
+    def finish(self, status: FinalStatus, text: str = "", *, code: int | None = None) -> None:
+        """Say why the trainer leaves: the last event, exit.json; a STOP is consumed.
+
+        Args:
+            status: ``done``, ``stopped``, ``failed`` or ``cancelled``.
+            text: one or two sentences.
+            code: the exit code of the process; None is 0 for done and stopped, else 1.
+        """
+        event = RunFinished(status=status, text=text)
+        self.append(event)
+        left = ExitRecord(
+            status=status,
+            text=text,
+            code=(0 if status in ("done", "stopped") else 1) if code is None else code,
+            time=event.time,
+        )
+        write_text_atomically(self.path / _EXIT, json.dumps(asdict(left)))
+        (self.path / _STOP).unlink(missing_ok=True)
+
+    def stop_requested(self) -> bool:
+        """Whether somebody wants the trainer to save and leave; cheap enough for every step."""
+        return (self.path / _STOP).exists()
+
+    # Everybody else.
+
+    def request_stop(self) -> None:
+        """Ask the trainer to write a checkpoint after this step, and leave."""
+        (self.path / _STOP).touch()
+
+    def withdraw_stop(self) -> None:
+        """Take the request back, before a trainer is started anew."""
+        (self.path / _STOP).unlink(missing_ok=True)
+
+    def is_alive(self) -> bool:
+        """Whether a process works on the run now (this one counts, too)."""
+        try:
+            return liveness.is_held(self.path / _LOCK)
+        except OSError as error:
+            raise DataError(
+                self.path / _LOCK,
+                expected="a lock that can be asked",
+                found=error.strerror or str(error),
+                remedy="Check that you may read the run's folder.",
+            ) from error
+
+    def heartbeat(self) -> int | None:
+        """A count that grows as long as the trainer is well; None before its first beat."""
+        try:
+            text = (self.path / _HEARTBEAT).read_bytes()
+        except FileNotFoundError:
+            return None
+        return int(text) if text.strip().isdigit() else None
+
+    def holder(self) -> Holder | None:
+        """The process that works, or last worked, on the run; None where none ever did."""
+        node = _json_if_there(self.path / _HOLDER)
+        if node is None:
+            return None
+        return Holder(pid=node["pid"].integer(1, 1 << 31), host=node["host"].text())
+
+    def exit_record(self) -> ExitRecord | None:
+        """exit.json; None while a trainer works, or where it was killed.
+
+        Raises:
+            DataError: it is damaged.
+        """
+        node = _json_if_there(self.path / _EXIT)
+        if node is None:
+            return None
+        status = node["status"]
+        if status.value not in ("done", "stopped", "failed", "cancelled"):
+            status.refuse("done, stopped, failed or cancelled")
+        return ExitRecord(
+            status=status.value,
+            text=str(node["text"].value),
+            code=node["code"].integer(-(1 << 31), 1 << 31),
+            time=node["time"].number(),
+        )
+
+    def events(self, offset: int = 0) -> tuple[tuple[Event, ...], int]:
+        """The events from a byte offset on, whole lines only, and where to go on reading.
+
+        Raises:
+            DataError: the file cannot be read, or has become shorter than `offset`.
+        """
+        path = self.path / _EVENTS
+        try:
+            with path.open("rb") as file:
+                size = file.seek(0, os.SEEK_END)
+                file.seek(min(offset, size))
+                data = file.read()
+        except FileNotFoundError:
+            size, data = 0, b""
+        except OSError as error:
+            raise _unreadable(path, error) from error
+        if size < offset:
+            raise DataError(
+                path,
+                expected=f"at least {offset:,} bytes",
+                found=f"{size:,}",
+                remedy="The file was replaced; open the run again.",
+            )
+        whole = data[: data.rfind(b"\n") + 1]
+        return tuple(decode_event(line) for line in whole.split(b"\n")[:-1]), offset + len(whole)
+
+    def num_event_bytes(self) -> int:
+        """The size of events.jsonl now."""
+        path = self.path / _EVENTS
+        return path.stat().st_size if path.is_file() else 0
+
+    def state(self) -> RunState:
+        """What all events so far add up to."""
+        return fold(self.events()[0])
+
+    def stderr_tail(self, num_lines: int = 20) -> str:
+        """The last lines that the trainer printed; empty where it printed nothing."""
+        if not self.stderr_log.is_file():
+            return ""
+        with self.stderr_log.open("rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - _TAIL_BYTES))
+            lines = file.read().decode("utf-8", "replace").splitlines()
+        return "\n".join(lines[-num_lines:])
+
+    def _close_files(self) -> None:
+        with self._guard:
+            if self._events_fd is not None:
+                os.close(self._events_fd)
+            self._events_fd = None
+            self._beats = None
+
+
+def runs_of(project: Project | Path) -> tuple[RunFolder, ...]:
+    """The runs of a project, oldest first; folders that are no run of this trilabel are left out.
+
+    Args:
+        project: an open project, or its folder.
+    """
+    folder = (project if isinstance(project, Path) else project.path) / RUNS_FOLDER
+    if not folder.is_dir():
+        return ()
+    names = sorted(entry.name for entry in folder.iterdir() if not entry.name.startswith("."))
+    return tuple(RunFolder(folder / name) for name in names if (folder / name / _RUN).is_file())
+
+
+def find_run(project: Project | Path, name: str) -> RunFolder:
+    """The run of a project by its id, the beginning or end of it, or ``last``.
+
+    Raises:
+        DataError: there is none, or several fit.
+    """
+    runs = runs_of(project)
+    folder = project if isinstance(project, Path) else project.path
+    exact = [run for run in runs if run.id == name]
+    near = [run for run in runs if run.id.startswith(name) or run.id.endswith(name)]
+    found = exact or (list(runs[-1:]) if name == "last" else near)
+    if len(found) == 1:
+        return RunFolder.open(found[0].path)
+    ids = ", ".join(run.id for run in (found or runs)[-8:])
+    raise DataError(
+        folder,
+        "run",
+        expected=f"one of {ids}" if ids else "a run; there are none yet",
+        found=f"{name!r}, which {'fits several' if found else 'fits none'}",
+        remedy="'trilabel runs PROJECT' lists them.",
+    )
+
+
+def _named(scratch: Path, name: str, *, once: bool) -> Path:
+    """Give a complete folder its name; another that was made in the same second keeps its own."""
+    for count in range(1, _MAX_SAME_SECOND):
+        path = scratch.with_name(name if count == 1 else f"{name}-{count}")
+        if not path.exists():
+            try:
+                scratch.rename(path)
+            except OSError:
+                if not path.exists():
+                    raise
+            else:
+                sync_folder(path.parent)
+                return path
+        if once:
+            break
+    raise CommandRefusedError(f"There is a run {name} already in {scratch.parent}.")
+
+
+def _told_from(parent: Path, project_dir: Path) -> str:
+    """The project's place: relative for its own runs, so that it can be moved with them."""
+    if parent == project_dir / RUNS_FOLDER:
+        return ".."
+    return str(project_dir)
+
+
+def _copy_labels(labels_db: Path, target: Path) -> None:
+    """A snapshot by SQLite's own backup, which waits for no writer and misses no commit."""
+    source = connect(labels_db, writable=False)
+    copy = sqlite3.connect(target)
+    try:
+        source.backup(copy)
+        # One file that can be read from anywhere: a WAL would need a folder that can be written to.
+        copy.execute("PRAGMA journal_mode = DELETE")
+    except sqlite3.DatabaseError as error:
+        raise damaged(labels_db, error) from error
+    finally:
+        copy.close()
+        source.close()
+
+
+def _open_for_appending(path: Path) -> int:
+    """A descriptor at the end of the last whole line; half a line left by a kill is cut off."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
+    try:
+        size = os.fstat(descriptor).st_size
+        whole = _end_of_last_line(path, size)
+        if whole < size:
+            os.ftruncate(descriptor, whole)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _end_of_last_line(path: Path, size: int) -> int:
+    """The offset after the last line end before `size`; 0 where there is none."""
+    with path.open("rb") as file:
+        while size:
+            start = max(0, size - _TAIL_BYTES)
+            file.seek(start)
+            place = file.read(size - start).rfind(b"\n")
+            if place >= 0:
+                return start + place + 1
+            size = start
+    return 0
+
+
+def _append(descriptor: int, line: bytes) -> None:
+    before = os.fstat(descriptor).st_size
+    rest = memoryview(line)
+    try:
+        while rest:
+            rest = rest[os.write(descriptor, rest) :]
+    except OSError:
+        os.ftruncate(descriptor, before)
+        raise
+
+
+def _json_if_there(path: Path) -> Any:  # noqa: ANN401 - a Node, or None
+    return read_json(path, _SMALL) if path.is_file() else None
+
+
+def _unwritable(folder: Path, error: OSError) -> DataError:
+    return DataError(
+        folder,
+        expected="a folder that can be written to",
+        found=error.strerror or str(error),
+        remedy="Check permissions and free space, or choose another place.",
+    )
+
+
+def _unreadable(path: Path, error: OSError) -> DataError:
+    return DataError(
+        path,
+        expected="a file that can be read",
+        found=error.strerror or str(error),
+        remedy="Check that you may read the run's folder.",
+    )
