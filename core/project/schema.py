@@ -150,6 +150,30 @@ def connect(path: Path, *, writable: bool) -> sqlite3.Connection:
     return connection
 
 
+def copy_database(path: Path, target: Path) -> None:
+    """A snapshot of a labels.db by SQLite's own backup: consistent beside any writer.
+
+    The copy is one file without a WAL, so that it can be read where nothing can be written.
+
+    Args:
+        path: an existing labels.db; it is only read.
+        target: a file that does not exist yet.
+
+    Raises:
+        DataError: as `connect`, or where the file is damaged.
+    """
+    source = connect(path, writable=False)
+    copy = sqlite3.connect(target)
+    try:
+        source.backup(copy)
+        copy.execute("PRAGMA journal_mode = DELETE")
+    except sqlite3.DatabaseError as error:
+        raise damaged(path, error) from error
+    finally:
+        copy.close()
+        source.close()
+
+
 def damaged(path: Path, error: sqlite3.DatabaseError) -> DataError:
     """What to say of a database that SQLite cannot read."""
     return DataError(

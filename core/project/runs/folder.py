@@ -22,7 +22,6 @@ import os
 import re
 import shutil
 import socket
-import sqlite3
 import threading
 import uuid
 from dataclasses import asdict, dataclass
@@ -36,7 +35,7 @@ import tomli_w
 from core.errors import CommandRefusedError, DataError
 from core.files import sync_folder, write_text_atomically
 from core.formats.fields import read_json, read_toml
-from core.project.runs import liveness
+from core.project.runs import event_file, liveness
 from core.project.runs.config_io import read_config, with_absolute_paths, write_config
 from core.project.runs.events import (
     Event,
@@ -47,7 +46,7 @@ from core.project.runs.events import (
     encode_event,
 )
 from core.project.runs.states import RunState, fold
-from core.project.schema import connect, damaged
+from core.project.schema import copy_database
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -153,7 +152,7 @@ class RunFolder:
                 (scratch / folder).mkdir()
             write_config(scratch / _CONFIG, with_absolute_paths(config, Path.cwd()))
             if labels_db is not None:
-                _copy_labels(labels_db, scratch / _LABELS)
+                copy_database(labels_db, scratch / _LABELS)
             about = {"schema": RUN_SCHEMA, "name": name or slug, "created": now.isoformat()}
             if project_dir is not None:
                 about["project"] = _told_from(parent, project_dir.absolute())
@@ -257,7 +256,7 @@ class RunFolder:
         try:
             me = Holder(pid=os.getpid(), host=socket.gethostname())
             write_text_atomically(self.path / _HOLDER, json.dumps(asdict(me)))
-            self._events_fd = _open_for_appending(self.path / _EVENTS)
+            self._events_fd = event_file.open_for_appending(self.path / _EVENTS)
             self._beats = self.heartbeat() or 0
         except BaseException:
             lock.release()
@@ -282,7 +281,7 @@ class RunFolder:
             (self.path / _EXIT).unlink(missing_ok=True)
         with self._guard:
             assert self._events_fd is not None, "events are written under the run's lock"
-            _append(self._events_fd, encode_event(event))
+            event_file.append_line(self._events_fd, encode_event(event))
 
     def beat(self) -> None:
         """Count the heartbeat up by one, to be done every second or so; the lock must be held."""
@@ -290,7 +289,8 @@ class RunFolder:
             assert self._beats is not None, "the heart beats under the run's lock"
             self._beats += 1
             # In place and in one go: as many digits each time, so that no reader sees a part.
-            descriptor = os.open(self.path / _HEARTBEAT, os.O_WRONLY | os.O_CREAT, 0o666)
+            flags = os.O_WRONLY | os.O_CREAT | event_file.BINARY
+            descriptor = os.open(self.path / _HEARTBEAT, flags, 0o666)
             try:
                 os.write(descriptor, b"%019d\n" % self._beats)
             finally:
@@ -305,14 +305,20 @@ class RunFolder:
             code: the exit code of the process; None is 0 for done and stopped, else 1.
         """
         event = RunFinished(status=status, text=text)
-        self.append(event)
         left = ExitRecord(
             status=status,
             text=text,
             code=(0 if status in ("done", "stopped") else 1) if code is None else code,
             time=event.time,
         )
-        write_text_atomically(self.path / _EXIT, json.dumps(asdict(left)))
+        try:
+            self.append(event)
+        finally:
+            write_text_atomically(self.path / _EXIT, json.dumps(asdict(left)))
+            self.withdraw_stop()
+
+    def withdraw_stop(self) -> None:
+        """Take a request to stop back: it was obeyed, or a trainer is to be started anew."""
         (self.path / _STOP).unlink(missing_ok=True)
 
     def stop_requested(self) -> bool:
@@ -324,10 +330,6 @@ class RunFolder:
     def request_stop(self) -> None:
         """Ask the trainer to write a checkpoint after this step, and leave."""
         (self.path / _STOP).touch()
-
-    def withdraw_stop(self) -> None:
-        """Take the request back, before a trainer is started anew."""
-        (self.path / _STOP).unlink(missing_ok=True)
 
     def is_alive(self) -> bool:
         """Whether a process works on the run now (this one counts, too)."""
@@ -381,30 +383,12 @@ class RunFolder:
         Raises:
             DataError: the file cannot be read, or has become shorter than `offset`.
         """
-        path = self.path / _EVENTS
-        try:
-            with path.open("rb") as file:
-                size = file.seek(0, os.SEEK_END)
-                file.seek(min(offset, size))
-                data = file.read()
-        except FileNotFoundError:
-            size, data = 0, b""
-        except OSError as error:
-            raise _unreadable(path, error) from error
-        if size < offset:
-            raise DataError(
-                path,
-                expected=f"at least {offset:,} bytes",
-                found=f"{size:,}",
-                remedy="The file was replaced; open the run again.",
-            )
-        whole = data[: data.rfind(b"\n") + 1]
-        return tuple(decode_event(line) for line in whole.split(b"\n")[:-1]), offset + len(whole)
+        lines, end = event_file.read_lines(self.path / _EVENTS, offset)
+        return tuple(decode_event(line) for line in lines), end
 
-    def num_event_bytes(self) -> int:
-        """The size of events.jsonl now."""
-        path = self.path / _EVENTS
-        return path.stat().st_size if path.is_file() else 0
+    def events_end(self) -> int:
+        """The byte offset after the last whole line of events.jsonl."""
+        return event_file.end_of_last_line(self.path / _EVENTS)
 
     def state(self) -> RunState:
         """What all events so far add up to."""
@@ -488,59 +472,6 @@ def _told_from(parent: Path, project_dir: Path) -> str:
     return str(project_dir)
 
 
-def _copy_labels(labels_db: Path, target: Path) -> None:
-    """A snapshot by SQLite's own backup, which waits for no writer and misses no commit."""
-    source = connect(labels_db, writable=False)
-    copy = sqlite3.connect(target)
-    try:
-        source.backup(copy)
-        # One file that can be read from anywhere: a WAL would need a folder that can be written to.
-        copy.execute("PRAGMA journal_mode = DELETE")
-    except sqlite3.DatabaseError as error:
-        raise damaged(labels_db, error) from error
-    finally:
-        copy.close()
-        source.close()
-
-
-def _open_for_appending(path: Path) -> int:
-    """A descriptor at the end of the last whole line; half a line left by a kill is cut off."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
-    try:
-        size = os.fstat(descriptor).st_size
-        whole = _end_of_last_line(path, size)
-        if whole < size:
-            os.ftruncate(descriptor, whole)
-    except BaseException:
-        os.close(descriptor)
-        raise
-    return descriptor
-
-
-def _end_of_last_line(path: Path, size: int) -> int:
-    """The offset after the last line end before `size`; 0 where there is none."""
-    with path.open("rb") as file:
-        while size:
-            start = max(0, size - _TAIL_BYTES)
-            file.seek(start)
-            place = file.read(size - start).rfind(b"\n")
-            if place >= 0:
-                return start + place + 1
-            size = start
-    return 0
-
-
-def _append(descriptor: int, line: bytes) -> None:
-    before = os.fstat(descriptor).st_size
-    rest = memoryview(line)
-    try:
-        while rest:
-            rest = rest[os.write(descriptor, rest) :]
-    except OSError:
-        os.ftruncate(descriptor, before)
-        raise
-
-
 def _json_if_there(path: Path) -> Any:  # noqa: ANN401 - a Node, or None
     return read_json(path, _SMALL) if path.is_file() else None
 
@@ -551,13 +482,4 @@ def _unwritable(folder: Path, error: OSError) -> DataError:
         expected="a folder that can be written to",
         found=error.strerror or str(error),
         remedy="Check permissions and free space, or choose another place.",
-    )
-
-
-def _unreadable(path: Path, error: OSError) -> DataError:
-    return DataError(
-        path,
-        expected="a file that can be read",
-        found=error.strerror or str(error),
-        remedy="Check that you may read the run's folder.",
     )

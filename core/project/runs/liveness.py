@@ -44,6 +44,11 @@ if sys.platform == "win32":
         def close(self) -> None:
             self._lock.release()
 
+        @property
+        def descriptor(self) -> int:
+            """None that could be handed down."""
+            return -1
+
 else:
     import fcntl
 
@@ -73,6 +78,10 @@ else:
                 os.close(self._descriptor)
                 self._descriptor = -1
 
+        @property
+        def descriptor(self) -> int:
+            return self._descriptor
+
     _OPEN: weakref.WeakSet[_Handle] = weakref.WeakSet()
 
     def _close_in_child() -> None:
@@ -91,6 +100,11 @@ class AliveLock:
     def release(self) -> None:
         """Give it back. Twice does nothing."""
         self._handle.close()
+
+    @property
+    def descriptor(self) -> int:
+        """To be handed down to a process that then holds the lock, too; -1 on Windows."""
+        return self._handle.descriptor
 
     def __enter__(self) -> Self:
         return self

@@ -1,0 +1,106 @@
+"""What a run is doing now, for whoever watches: a window, a progress bar, a table.
+
+A `RunFollower` reads only what is new. Trap: liveness must be asked *before* the events are read;
+the other way round, a trainer that ends in between would look killed.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from core.project.runs.launching import is_launch_alive, read_launch
+from core.project.runs.states import RunState, RunStatus, fold
+
+if TYPE_CHECKING:
+    from core.project.runs.events import Event
+    from core.project.runs.folder import RunFolder
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunReport:
+    """A run at an instant.
+
+    Attributes:
+        status: what it is doing.
+        text: why, in a sentence; empty where there is nothing to say.
+        state: what its events add up to.
+        events: those since the last report.
+        silent_s: seconds since its heart was seen to beat; 0 where it does not live.
+    """
+
+    status: RunStatus
+    text: str
+    state: RunState
+    events: tuple[Event, ...]
+    silent_s: float
+
+
+class RunFollower:
+    """Watches one run; `poll` now and then, from one thread."""
+
+    def __init__(self, run: RunFolder) -> None:
+        """Begin before the first event."""
+        self.run = run
+        self._offset = 0
+        self._state = RunState()
+        self._beat: int | None = None
+        self._beat_seen = time.monotonic()
+
+    def poll(self) -> RunReport:
+        """What the run is doing now, and what it said since the last time.
+
+        Raises:
+            DataError: a file of the run cannot be read.
+        """
+        run = self.run
+        is_alive = run.is_alive()
+        launch = read_launch(run)
+        is_launched = launch is not None and is_launch_alive(run, launch)
+        events, self._offset = run.events(self._offset)
+        self._state = fold(events, self._state)
+        has_spoken = launch is None or launch.events_end != self._offset
+        status, text = _judge(
+            run, self._state, is_alive=is_alive, is_launched=is_launched, has_spoken=has_spoken
+        )
+        return RunReport(
+            status=status,
+            text=text,
+            state=self._state,
+            events=events,
+            silent_s=self._silence() if is_alive else 0.0,
+        )
+
+    def _silence(self) -> float:
+        beat = self.run.heartbeat()
+        now = time.monotonic()
+        if beat != self._beat:
+            self._beat, self._beat_seen = beat, now
+        return now - self._beat_seen
+
+
+def report_of(run: RunFolder) -> RunReport:
+    """What a run is doing now, from its first event on."""
+    return RunFollower(run).poll()
+
+
+def _judge(
+    run: RunFolder, state: RunState, *, is_alive: bool, is_launched: bool, has_spoken: bool
+) -> tuple[RunStatus, str]:
+    if not has_spoken:
+        is_coming = is_alive or is_launched
+        return ("starting", "") if is_coming else ("failed", _ended("did not start", run))
+    left = state.finished or (None if is_alive else run.exit_record())
+    if left is not None:
+        return left.status, left.text
+    if is_alive:
+        return ("stopping" if run.stop_requested() else "running"), ""
+    if state.started is None:
+        return "created", ""
+    return "killed", _ended("was killed, or its machine went down", run)
+
+
+def _ended(how: str, run: RunFolder) -> str:
+    last = run.stderr_tail(1).strip()
+    return f"The trainer {how}." + (f" Its last line: {last}" if last else "")
