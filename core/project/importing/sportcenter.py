@@ -73,7 +73,7 @@ def import_sportcenter(
     dataset = sportcenter.read_dataset(directory.resolve())
     rig = dataset.rig
     report(f"Cameras: {', '.join(rig.names)}")
-    pictures = open_pictures(_choose_pictures(dataset, report), rig)
+    pictures = open_pictures(choose_pictures(dataset, report), rig)
     rig = with_sizes(rig, pictures.sizes_px, sportcenter.PUBLISHED_SIZES_PX, report)
     tracks = None
     if dataset.trajectories is not None:
@@ -117,9 +117,10 @@ def import_sportcenter(
     _report_summary(spec, pictures, report)
 
 
-def _choose_pictures(
+def choose_pictures(
     dataset: sportcenter.SportCenterDataset, report: Report
 ) -> dict[str, SourceSpec]:
+    """The pictures to use: the extracted JPEGs where there are all of them, else the video."""
     chosen: dict[str, SourceSpec] = {}
     for name, found in dataset.pictures.items():
         folder = None

@@ -1,0 +1,78 @@
+"""People's places from their ground tracks, and from several tellers in turn."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from core.geometry import Rig
+from core.learning.data.recordings import in_view, packed
+from core.people import cylinder_boxes
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from core.learning.data.recordings import Places
+    from core.people import GroundTracks
+
+
+class TrackBoxes:
+    """Cylinders on the ground locations, projected when asked for.
+
+    Args:
+        tracks: rows are sorted by frame, then person, as keys are.
+        rig: C cameras.
+        height_mm: of the cylinders.
+        radius_mm: of the cylinders.
+    """
+
+    def __init__(self, tracks: GroundTracks, rig: Rig, height_mm: float, radius_mm: float) -> None:
+        self.keys = np.stack([tracks.row_persons, tracks.row_frames], axis=1)
+        self._packed = packed(self.keys)
+        self._ground_mm = tracks.row_ground_mm
+        self._rig = rig
+        self._uncut = Rig(tuple(replace(camera, size_px=None) for camera in rig))
+        self._size_mm = (height_mm, radius_mm)
+
+    def boxes_of(self, keys: NDArray[np.integer]) -> NDArray[np.float64]:
+        """(K, C, 4) boxes cut to the pictures; NaN without a location, and where not in view."""
+        boxes = np.full((len(keys), len(self._rig), 4), np.nan)
+        if not len(self.keys):
+            return boxes
+        wanted = packed(keys)
+        row = np.minimum(np.searchsorted(self._packed, wanted), len(self.keys) - 1)
+        known = self._packed[row] == wanted
+        ground = np.zeros((int(known.sum()), 3))
+        ground[:, :2] = self._ground_mm[row[known]]
+        boxes[known] = in_view(cylinder_boxes(ground, self._uncut, *self._size_mm), self._rig)
+        return boxes
+
+
+class CombinedPlaces:
+    """Each key's boxes from the first of several that has it."""
+
+    def __init__(self, parts: Sequence[Places]) -> None:
+        """Take the parts, the best first."""
+        self._parts = [part for part in parts if len(part.keys)] or list(parts[:1])
+        index = [packed(part.keys) for part in self._parts]
+        self._owner_index = [index[i] for i in range(len(index))]
+        if len(self._parts) == 1:
+            self.keys = self._parts[0].keys
+        else:
+            union = np.unique(np.concatenate(index))
+            self.keys = np.stack([union & 0xFFFFFFFF, union >> 32], axis=1).astype(np.int32)
+
+    def boxes_of(self, keys: NDArray[np.integer]) -> NDArray[np.float64]:
+        """(K, C, 4); NaN for a key that none has."""
+        boxes = self._parts[0].boxes_of(keys)
+        open_rows = np.flatnonzero(~np.isin(packed(keys), self._owner_index[0]))
+        for part, index in zip(self._parts[1:], self._owner_index[1:], strict=True):
+            if not len(open_rows):
+                break
+            boxes[open_rows] = part.boxes_of(keys[open_rows])
+            open_rows = open_rows[~np.isin(packed(keys[open_rows]), index)]
+        return boxes

@@ -1,0 +1,229 @@
+"""A trilabel project as a data set: its labels, or its detections in the place of labels.
+
+Labels come from labels.db (a run's own snapshot, where there is one): 3D labels as they are, and
+joints labelled in two or more views triangulated. People are where their ground tracks say; without
+a track, about their 3D pose; without that, where the view itself saw them. Nothing else is read: a
+generated match's truth.h5 lies outside the project and is none of its business.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from core.geometry import Rig, estimate_scale_mm, robust_triangulate
+from core.learning.data.dataset import (
+    DataSet,
+    StoredBoxes,
+    completed_points,
+    has_label,
+    part_of,
+    pose_boxes,
+)
+from core.learning.data.pictures import Library, SourcePictures
+from core.learning.data.recordings import LabelTable, PoseRecording
+from core.learning.data.tracked import CombinedPlaces, TrackBoxes
+from core.project import Project
+from core.project.labels import LabelRows, LabelStore
+from core.project.observing import assemble_block
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from core.learning.data.protocols import Protocol
+
+LAYOUT = "a project folder made by 'trilabel import' or 'trilabel new'"
+_FRAMES_PER_BLOCK = 256
+_NOBODY = np.zeros(0, dtype=np.int32)
+
+
+def open_project(
+    folder: Path, protocol: Protocol, cameras: tuple[str, ...], labels_db: Path | None
+) -> DataSet:
+    """Read a project.
+
+    Args:
+        folder: of the project.
+        protocol: says what its labels are.
+        cameras: names of those in use; empty = all.
+        labels_db: a snapshot of its labels; None = the project's own.
+
+    Raises:
+        DataError: where a file is missing or damaged, or there is no camera of a name.
+    """
+    with Project.open(folder, read_only=True) as project:
+        rig, places = part_of(project.rig, cameras)
+        seen = _Seen.empty(project)
+        if protocol.labels == "detections" or project.tracks is None:
+            seen = _scan(project)
+        if protocol.labels == "detections":
+            enough = np.isfinite(seen.points_mm).all(-1).mean(axis=1) >= 0.5
+            whole = LabelTable(seen.keys[enough], seen.points_mm[enough])
+        else:
+            with _label_store(project, labels_db) as store:
+                whole = _label_table(project, store)
+        labels = LabelTable(
+            whole.keys,
+            whole.points_mm,
+            None if whole.label_px is None else whole.label_px[:, places],
+        )
+        recording = PoseRecording(
+            name=project.name,
+            rig=rig,
+            skeleton=project.skeleton,
+            labels=labels,
+            places=_places(project, rig, places, labels, seen),
+            pictures=SourcePictures(
+                {name: project.spec.sources.get(name) for name in rig.names},
+                Library(),
+                offsets={n: o for n, o in project.spec.offsets.items() if n in rig.names},
+                cache_directory=_video_indices(project),
+            ),
+            first_frame_number=project.first_frame_number,
+        )
+        return DataSet(
+            name=project.name,
+            recordings=(recording,),
+            skeleton=project.skeleton,
+            test_people=frozenset(project.split("test")),
+        )
+
+
+def _video_indices(project: Project) -> Path:
+    folder = project.cache_path("").parent / "videos"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+@contextmanager
+def _label_store(project: Project, labels_db: Path | None) -> Generator[LabelStore, None, None]:
+    if labels_db is None:
+        yield project.labels
+        return
+    store = LabelStore(labels_db, project.rig.names, project.skeleton.joints, writable=False)
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+def _label_table(project: Project, store: LabelStore) -> LabelTable:
+    """All labels, in all cameras of the project."""
+    rows = store.labels_between(0, project.num_frames)
+    point_keys, points = store.points_between(0, project.num_frames)
+    every = np.concatenate([rows.keys[:, [0, 2]], point_keys[:, :2]])
+    keys = np.unique(every, axis=0)  # by frame, then person
+    shape = (len(project.rig), project.skeleton.num_joints)
+    label_px = np.full((len(keys), *shape, 2), np.nan)
+    points_mm = np.full((len(keys), shape[1], 3), np.nan)
+    label_px[_find(keys, rows.keys[:, [0, 2]]), rows.keys[:, 1], rows.keys[:, 3]] = rows.points_px
+    points_mm[_find(keys, point_keys[:, :2]), point_keys[:, 2]] = points
+    points_mm = completed_points(points_mm, label_px, project.rig)
+    said = has_label(points_mm, label_px)
+    return LabelTable(keys[said][:, ::-1].astype(np.int32), points_mm[said], label_px[said])
+
+
+def _find(keys: NDArray[np.int64], wanted: NDArray[np.int64]) -> NDArray[np.intp]:
+    """Rows of (frame, person) pairs among sorted ones that have them all."""
+    index, searched = ((k[:, 0] << 32) | k[:, 1] for k in (keys, wanted))
+    return np.searchsorted(index, searched)
+
+
+class _Seen:
+    """Who was detected when, triangulated, over a whole project.
+
+    Attributes:
+        keys: (N, 2) int32 person, frame; sorted by frame, then person.
+        points_mm: (N, J, 3) float32 world; NaN where the views do not agree on a joint.
+        boxes_px: (N, C, 4) float32 in all cameras of the project, uncut by any choice of them.
+    """
+
+    def __init__(
+        self,
+        keys: NDArray[np.int32],
+        points_mm: NDArray[np.float32],
+        boxes_px: NDArray[np.float32],
+    ) -> None:
+        self.keys, self.points_mm, self.boxes_px = keys, points_mm, boxes_px
+
+    @classmethod
+    def empty(cls, project: Project) -> _Seen:
+        """Nobody."""
+        num_joints, num_cameras = project.skeleton.num_joints, len(project.rig)
+        return cls(
+            np.zeros((0, 2), np.int32),
+            np.zeros((0, num_joints, 3), np.float32),
+            np.zeros((0, num_cameras, 4), np.float32),
+        )
+
+
+def _scan(project: Project) -> _Seen:
+    """Triangulate all detections, block by block; hand labels have no part in it."""
+    parts = [_Seen.empty(project)]
+    scale = project.settings.scale_mm
+    for keys, points_px in _detected(project):
+        straight = project.rig.undistort(points_px)
+        if scale is None:
+            scale = estimate_scale_mm(straight, project.rig.projections)
+        found = robust_triangulate(
+            straight, project.rig.projections, weighting="consensus", scale_mm=scale
+        )
+        points = np.where(np.asarray(found.kept)[..., None], found.points_mm, np.nan)
+        boxes = pose_boxes(points, points_px, project.rig)
+        parts.append(_Seen(keys, points.astype(np.float32), boxes.astype(np.float32)))
+    return _Seen(
+        np.concatenate([part.keys for part in parts]),
+        np.concatenate([part.points_mm for part in parts]),
+        np.concatenate([part.boxes_px for part in parts]),
+    )
+
+
+def _detected(
+    project: Project,
+) -> Generator[tuple[NDArray[np.int32], NDArray[np.float64]], None, None]:
+    """Keys (K, 2) and raw pixels (K, C, J, 2) of the detected people, block by block."""
+    if project.detections is None:
+        return
+    shape = (len(project.rig), project.skeleton.num_joints)
+    for start in range(0, project.num_frames, _FRAMES_PER_BLOCK):
+        stop = min(start + _FRAMES_PER_BLOCK, project.num_frames)
+        block = assemble_block(
+            start,
+            stop,
+            shape,
+            detections=[*project.detections.blocks(start, stop)],
+            labels=_no_labels(),
+            tracked=(_NOBODY, _NOBODY),
+        )
+        frame, column = np.nonzero(np.isfinite(block.points_px).all(-1).any(-1).any(-1))
+        if len(frame):
+            person = np.asarray(block.persons)[column]
+            keys = np.stack([person, frame + start], axis=1).astype(np.int32)
+            yield keys, block.points_px[frame, column]
+
+
+def _no_labels() -> LabelRows:
+    return LabelRows(
+        keys=np.zeros((0, 4), np.int64),
+        points_px=np.zeros((0, 2)),
+        visibility=np.zeros(0, "U8"),
+        is_hand=np.zeros(0, bool),
+    )
+
+
+def _places(
+    project: Project, rig: Rig, cameras: list[int], labels: LabelTable, seen: _Seen
+) -> CombinedPlaces:
+    spec = project.spec
+    parts: list[TrackBoxes | StoredBoxes] = []
+    if project.tracks is not None:
+        parts.append(TrackBoxes(project.tracks, rig, spec.person_height_mm, spec.person_radius_mm))
+    parts.append(StoredBoxes(labels.keys, pose_boxes(labels.points_mm, labels.label_px, rig)))
+    if len(seen.keys):
+        parts.append(StoredBoxes(seen.keys, seen.boxes_px[:, cameras]))
+    return CombinedPlaces(parts)
