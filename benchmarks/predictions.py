@@ -107,6 +107,7 @@ def rows(about: RoundHeader, start: int, stop: int, num_people: int) -> Predicti
         kept=rng.random((num, joints)) < 0.9,
         deviation_mm=values(joints, center=20.0, spread=3.0),
         single_mm=values(cams, joints, 3, center=3000.0) if about.has_single else None,
+        root_depth_mm=values(cams, center=9000.0) if about.has_single else None,
         worst_residual_px=values(center=8.0, spread=2.0),
         kept_share=rng.random(num, dtype=np.float32),
         mean_weight=rng.random(num, dtype=np.float32),

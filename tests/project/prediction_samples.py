@@ -48,6 +48,7 @@ def block(frames, persons=(3, 7), *, about, seed=0, recording=0):
         kept=rng.random((num, joints)) < 0.8,
         deviation_mm=values(joints),
         single_mm=values(cams, joints, 3) if about.has_single else None,
+        root_depth_mm=values(cams) if about.has_single else None,
         worst_residual_px=values(),
         kept_share=rng.random(num, dtype=np.float32),
         mean_weight=rng.random(num, dtype=np.float32),

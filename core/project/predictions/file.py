@@ -244,7 +244,7 @@ class PredictionsFile(CheckedFile):
             DataError: the file turns out to be damaged.
         """
         high = len(self) if high is None else high
-        values: dict[str, Any] = {OPTIONAL: None}
+        values: dict[str, Any] = dict.fromkeys(OPTIONAL)
         with self.guard():
             values |= self._keys(low, high)
             for name, table in (self._columns | self._small).items():

@@ -29,6 +29,7 @@ COLUMNS: dict[str, tuple[str, str]] = {
     "kept": ("?", "J"),
     "deviation_mm": ("f4", "J"),
     "single_mm": ("f4", "CJ3"),
+    "root_depth_mm": ("f4", "C"),
 }
 AGGREGATES: dict[str, str] = {
     "worst_residual_px": "f4",
@@ -36,7 +37,8 @@ AGGREGATES: dict[str, str] = {
     "mean_weight": "f4",
     "num_views": "i2",
 }
-OPTIONAL = "single_mm"
+# What rounds without single-view poses have not.
+OPTIONAL = ("single_mm", "root_depth_mm")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,7 +111,7 @@ class RoundHeader:
     @property
     def columns(self) -> tuple[str, ...]:
         """The columns that its rows have."""
-        return tuple(name for name in COLUMNS if name != OPTIONAL or self.has_single)
+        return tuple(name for name in COLUMNS if name not in OPTIONAL or self.has_single)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -185,6 +187,8 @@ class PredictionRows:
             off; NaN = not determined.
         single_mm: (N, C, J, 3) float32 world, the lifter's pose from each view alone; NaN where
             not in view. None where the round has none.
+        root_depth_mm: (N, C) float32, the root's depth that those were made with: as triangulated,
+            else as the body's size tells. None likewise.
         worst_residual_px: (N,) float32, as in `Aggregates`.
         kept_share: (N,) float32.
         mean_weight: (N,) float32.
@@ -202,6 +206,7 @@ class PredictionRows:
     kept: NDArray[np.bool_]
     deviation_mm: NDArray[np.float32]
     single_mm: NDArray[np.float32] | None
+    root_depth_mm: NDArray[np.float32] | None
     worst_residual_px: NDArray[np.float32]
     kept_share: NDArray[np.float32]
     mean_weight: NDArray[np.float32]
@@ -239,8 +244,8 @@ class PredictionRows:
     def concatenate(cls, parts: Sequence[PredictionRows]) -> PredictionRows:
         """All rows of all parts, in the order given; single-view poses only where all have them."""
         single = all(part.single_mm is not None for part in parts)
-        names = [f.name for f in fields(cls) if f.name != OPTIONAL or single]
-        values: dict[str, Any] = {OPTIONAL: None}
+        names = [f.name for f in fields(cls) if f.name not in OPTIONAL or single]
+        values: dict[str, Any] = dict.fromkeys(OPTIONAL)
         for name in names:
             values[name] = np.concatenate([getattr(part, name) for part in parts])
         return cls(**values)
@@ -249,9 +254,9 @@ class PredictionRows:
     def empty(cls, num_cameras: int, num_joints: int, *, single: bool) -> PredictionRows:
         """No row."""
         lengths = {"C": num_cameras, "J": num_joints}
-        values: dict[str, Any] = {OPTIONAL: None}
+        values: dict[str, Any] = dict.fromkeys(OPTIONAL)
         for name, (kind, axes) in COLUMNS.items():
-            if name != OPTIONAL or single:
+            if name not in OPTIONAL or single:
                 shape = (lengths[a] if a in lengths else int(a) for a in axes)
                 values[name] = np.zeros((0, *shape), dtype=kind)
         values |= {name: np.zeros(0, np.int64) for name in ("recordings", "frames", "persons")}

@@ -1,0 +1,141 @@
+"""Which frames are predicted, in which order, and who stands in them.
+
+A *moment* is a (recording, frame). Rounds over everything go through time, so that a video's
+decoder passes each frame once; what a person is shown during training begins with the frames that
+tell most.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from core.learning.data.groups import Group
+from core.project.predictions.rows import moment_keys, moments_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    from core.learning.data import GroupList, PoseData
+    from core.project.predictions import Aggregates
+    from core.project.runs.config import PredictOptions
+
+    Moments = NDArray[np.int64]
+
+# Of the moments shown first, so many in each three are the worst; the others cover the recording.
+_WORST_OF_THREE = 2
+
+
+def every_moment(data: PoseData, options: PredictOptions) -> Moments:
+    """(M, 2) all moments that the options ask for, ascending; also those where nobody stands.
+
+    A recording ends with the last frame at which anybody is anywhere.
+    """
+    parts: list[Moments] = []
+    for number, recording in enumerate(data.recordings):
+        frames = recording.places.keys[:, 1]
+        end = int(frames[-1]) + 1 if len(frames) else 0
+        stop = min(options.stop_frame or end, end)
+        chosen = np.arange(options.first_frame, max(stop, options.first_frame), options.every)
+        parts.append(np.stack([np.full_like(chosen, number), chosen], axis=1))
+    return np.concatenate(parts).astype(np.int64)
+
+
+def moments_of_groups(groups: GroupList) -> Moments:
+    """(M, 2) the moments of these groups, ascending, each once."""
+    return moments_of(np.unique(moment_keys(groups.rows[:, [0, 2]])))
+
+
+def most_telling(
+    data: PoseData, options: PredictOptions, known: Aggregates | None, limit: int
+) -> Moments:
+    """(M, 2) up to `limit` moments, the most telling first, for the window to show in training.
+
+    Those that are held out come first, since they are judged; then of what an earlier round has
+    said the worst by residual and discarded joints, mixed with moments spread over the recording.
+
+    Args:
+        data: the recordings.
+        options: which frames there are to choose from.
+        known: of an earlier round; None before the first.
+        limit: how many.
+    """
+    candidates = moment_keys(every_moment(data, options))
+    first = moment_keys(moments_of_groups(data.held_out))
+    first = first[np.isin(first, candidates)]
+    first = first[_spread(len(first), max(1, limit // 3))]
+    rest = candidates[_spread(len(candidates), limit)]
+    worst = np.zeros(0, dtype=np.int64) if known is None else _worst_first(known)
+    worst = worst[np.isin(worst, candidates)][:limit]
+    order = np.concatenate([first, _mixed(worst, rest)])
+    _, places = np.unique(order, return_index=True)
+    return moments_of(order[np.sort(places)][:limit])
+
+
+def _worst_first(known: Aggregates) -> NDArray[np.int64]:
+    """Moments by the rank of their worst person, in residual and in discarded joints."""
+    keys = moment_keys(np.stack([known.recordings, known.frames], axis=1))
+    residual = np.nan_to_num(known.worst_residual_px, nan=0.0)
+    badness = residual.argsort().argsort() + (-known.kept_share).argsort().argsort()
+    order = np.argsort(-badness, kind="stable")
+    _, places = np.unique(keys[order], return_index=True)
+    return keys[order][np.sort(places)]
+
+
+def _mixed(worst: NDArray[np.int64], rest: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Two of the worst, one of the rest, and so on; then whatever is left of either."""
+    place = np.concatenate(
+        [
+            np.arange(len(worst)) * 3 / _WORST_OF_THREE,
+            np.arange(len(rest)) * 3 + _WORST_OF_THREE,
+        ]
+    )
+    return np.concatenate([worst, rest])[np.argsort(place, kind="stable")]
+
+
+def _spread(count: int, limit: int) -> NDArray[np.int64]:
+    """Up to `limit` of so many, evenly."""
+    return np.unique(np.linspace(0, count - 1, min(count, limit)).round().astype(np.int64))
+
+
+def blocks_of(moments: Moments, size: int) -> list[Moments]:
+    """The moments in blocks of `size`, in the order given; each block ascending."""
+    keys = moment_keys(moments)
+    return [moments_of(np.sort(keys[i : i + size])) for i in range(0, len(keys), size)]
+
+
+def groups_at(data: PoseData, moments: Moments) -> list[Group]:
+    """Everybody at these moments whose box is in a view, by recording, frame, person."""
+    found: list[Group] = []
+    for number in np.unique(moments[:, 0]).tolist():
+        recording = data.recordings[number]
+        frames = np.unique(moments[moments[:, 0] == number, 1])
+        keys = recording.places.keys
+        low, high = np.searchsorted(keys[:, 1], [frames[0], frames[-1] + 1])
+        keys = keys[low:high]
+        keys = keys[np.isin(keys[:, 1], frames)]
+        if len(keys):
+            seen = np.isfinite(recording.boxes_of(keys)).all(axis=-1).any(axis=-1)
+            found += [Group(number, person, frame) for person, frame in keys[seen].tolist()]
+    return found
+
+
+def by_whole_frames(groups: Sequence[Group], least: int) -> Iterator[list[Group]]:
+    """The groups in parts of whole frames, each of `least` groups or more (but for the last).
+
+    The people of a frame share its pictures, which are decoded once for a part.
+    """
+    part: list[Group] = []
+    for group in groups:
+        if len(part) >= least and (group.recording, group.frame) != (
+            part[-1].recording,
+            part[-1].frame,
+        ):
+            yield part
+            part = []
+        part.append(group)
+    if part:
+        yield part
