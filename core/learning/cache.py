@@ -12,6 +12,7 @@ nothing. A wrong guess costs crops to be made again, never wrong pixels.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 import time
@@ -146,7 +147,8 @@ class CropCache:
             self.problem = f"The crop cache {self.directory} is closed."
         if self._session.is_locked:
             self._session.release()
-            (self.directory / f"{_SESSION}{self._session_name}").unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # the folder may be gone; others clear it away, too
+                (self.directory / f"{_SESSION}{self._session_name}").unlink()
 
     def _slots_of_a_shard(self) -> int:
         slot_bytes = int(np.prod(self.shape))
@@ -170,7 +172,8 @@ class CropCache:
     def _give_back_current(self) -> None:
         shard, self._current = self._current, None
         if shard is not None and self._next_slot < shard.num_slots:
-            shard.shrink()
+            with contextlib.suppress(FileNotFoundError, NotADirectoryError):  # deleted meanwhile
+                shard.shrink()
 
     def _new_shard(self) -> Shard | None:
         size = Shard.size_of(int(np.prod(self.shape)), self._num_slots)

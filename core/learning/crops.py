@@ -121,11 +121,13 @@ def cut(
     Returns:
         (height, width, 3) uint8, contiguous.
     """
+    px_per_px = math.sqrt(abs(float(np.linalg.det(raw_from_crop[:, :2]))))
+    step = max(1, int(px_per_px + 1e-6))  # 3.9999999 is 4
     low, high = _covered(raw_from_crop, height, width, picture.shape[1], picture.shape[0])
     if (high <= low).any():
         return np.zeros((height, width, 3), np.uint8)
+    high = low + -(-(high - low) // step) * step  # whole blocks, but for the picture's last ones
     part = picture[low[1] : high[1], low[0] : high[0]]
-    step = max(1, int(np.sqrt(abs(np.linalg.det(raw_from_crop[:, :2])))))
     if step > 1:
         part = _block_means(part, step)
     # Pixel r of the block means has its centre at raw pixel low + step * r + (step - 1) / 2.
