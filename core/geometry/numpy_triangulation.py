@@ -82,8 +82,26 @@ def solve(
         min_views=int(options.min_views),
         row_exponent=float(options.row_exponent),
     )
+    if num_views < 2:  # no pair: every joint is degenerate, and the kernel is not made for it
+        return _no_pairs(answer, mask, factors, options)
     given = np.empty((0, 0, 1)) if factors is None else factors
     kernel.robust(pixels, mask, matrices, tables, rules, given, answer)
+    return answer
+
+
+def _no_pairs(
+    answer: kernel.Answer,
+    mask: NDArray[np.bool_],
+    factors: NDArray[np.float64] | None,
+    options: Options,
+) -> kernel.Answer:
+    """The answer of a single view, in the words of the kernel's."""
+    for values in (answer.points_mm, answer.wss_mm, answer.centers_mm):
+        values.fill(np.nan)
+    answer.kept.fill(False)
+    alone = mask if options.weighting == "none" else 0.0
+    answer.weights[...] = alone if factors is None else np.where(mask, factors, 0.0)
+    answer.omega.fill(0.0)
     return answer
 
 

@@ -97,7 +97,8 @@ class Inputs:
         """(3, P, n) metres to (..., P, J, 3) millimetres."""
         world = 1e3 * points + self.gauge.center_mm[:, None]
         num_pairs = points.shape[1]
-        world = world.reshape(3, num_pairs, -1, self.num_joints).permute(2, 1, 3, 0)
+        batch = world.shape[2] // self.num_joints
+        world = world.reshape(3, num_pairs, batch, self.num_joints).permute(2, 1, 3, 0)
         return world.reshape(*self.lead, num_pairs, self.num_joints, 3)
 
 
@@ -292,10 +293,21 @@ def _chunks(inputs: Inputs, per_joint: int) -> list[slice]:
     return [slice(start, start + size) for start in range(0, num, size)] or [slice(0, 0)]
 
 
+def _no_pairs(inputs: Inputs, given: torch.Tensor | None, options: Options) -> Solved:
+    """The answer of a single view."""
+    alone = float(options.weighting == "none") if given is None else given
+    weights = torch.zeros_like(inputs.uv[:, 0]) + inputs.seen * alone
+    nowhere = torch.full_like(inputs.uv[0, :1], math.nan).expand(3, -1)
+    kept, candidates = torch.zeros_like(inputs.seen[0]), nowhere[:, None][:, :0]
+    return Solved(nowhere, 0.0 * weights, weights, nowhere[0], kept, nowhere, candidates)
+
+
 @torch.no_grad()
 def eager(inputs: Inputs, given: torch.Tensor | None, options: Options) -> Solved:
     """METHOD, sections 1 and 2, in torch operations: the path of a GPU."""
     num_views = len(inputs.seen)
+    if num_views < 2:
+        return _no_pairs(inputs, given, options)
     per_joint = num_views * (num_views - 1) // 2
     if options.weighting == "consensus":
         per_joint *= num_views
@@ -399,6 +411,8 @@ def estimate_scale(
     """`estimate_scale_mm` on tensors."""
     inputs = _inputs(points_px, projections, observed)
     num_views = len(inputs.seen)
+    if num_views < 3:
+        return SCALE_UNKNOWN_MM
     found: list[torch.Tensor] = []
     for part in _chunks(inputs, num_views * num_views * (num_views - 1) // 2):
         views = _views(inputs, part)

@@ -16,6 +16,8 @@ from core.geometry import (
     robust_triangulate,
     triangulate,
 )
+from core.geometry.torch_triangulation import robust_eager
+from core.geometry.triangulation import Options
 from tests.geometry.triangulation_cases import (
     HAND_RIG,
     court_rig,
@@ -205,6 +207,43 @@ class TestKnownFacts:
     def test_with_one_bad_view_the_wss_rule_discards_the_joint(self, one_bad):
         answer = robust_triangulate(one_bad.points_px, one_bad.projections)
         assert answer.kept.mean() < 0.05
+
+    @pytest.mark.parametrize("weighting", ["none", "pairwise", "consensus", "given"])
+    @pytest.mark.parametrize("kind", ["array", "tensor", "eager"])
+    def test_a_single_view_makes_every_joint_degenerate(self, weighting, kind):
+        scene = court_scene(40, seed=6, noise_px=1.0, num_cameras=1)
+        chosen = np.full((1, 40), 0.25) if weighting == "given" else weighting
+        points, projections = scene.points_px, scene.projections
+        if kind != "array":
+            points, projections = torch.from_numpy(points), torch.from_numpy(projections)
+            chosen = torch.from_numpy(chosen) if weighting == "given" else chosen
+        if kind == "eager":
+            weights = chosen if weighting == "given" else None
+            rules = {"pairwise": "wss", "consensus": "support"}
+            answer = robust_eager(
+                points,
+                projections,
+                None,
+                weights,
+                Options(
+                    weighting=weighting,
+                    rule=rules.get(weighting, "none"),
+                    sigma_mm=10.0,
+                    wss_threshold_mm=20.0,
+                    scale_mm=10.0,
+                    min_views=3,
+                    row_exponent=1.0,
+                ),
+            )
+        else:
+            answer = robust_triangulate(points, projections, weighting=chosen)
+        expected = {"none": 1.0, "given": 0.25}.get(weighting, 0.0)
+        assert np.isnan(np.asarray(answer.points_mm)).all()
+        assert np.isnan(np.asarray(answer.wss_mm)).all()
+        assert not np.asarray(answer.kept).any()
+        assert (np.asarray(answer.weights) == expected).all()
+        assert tuple(answer.candidates_mm.shape) == (0, 40, 3)
+        assert estimate_scale_mm(points, projections) == 10.0
 
     def test_with_noise_everywhere_the_papers_constants_discard_every_joint(self):
         scene = court_scene(400, seed=6, noise_px=2.0)
