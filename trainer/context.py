@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from core.project.runs.events import CheckpointSaved, Notice
+from core.project.runs.folder import RUNS_FOLDER
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from core.learning.data import PoseData
     from core.project.runs.config import Stage, TrainConfig
@@ -60,6 +62,12 @@ class Context:
     emit: Callable[[Event], None]
     asked_to_leave: Callable[[], Literal["stop", "cancel"] | None]
     micro_batch: int = 0
+
+    @property
+    def cache_dir(self) -> Path:
+        """The crop cache, shared by the runs of a project or an experiment."""
+        runs = self.folder.path.parent
+        return (runs.parent if runs.name == RUNS_FOLDER else runs) / "cache" / "crops"
 
     def notice(self, level: NoticeLevel, code: str, text: str) -> None:
         """Say something that a person should know."""

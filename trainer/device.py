@@ -21,8 +21,7 @@ import torch
 from core.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from contextlib import AbstractContextManager
+    from collections.abc import Generator
 
     from torch import Tensor, nn
 
@@ -55,14 +54,14 @@ class Device:
     channels_last: bool
     compile: bool
 
-    def autocast(self) -> AbstractContextManager[None]:
+    def autocast(self) -> torch.autocast:
         """Networks are called inside of this; losses and geometry are not."""
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.amp)
 
     def placed(self, module: ModuleT) -> ModuleT:
         """The module on this device, in the layout that its convolutions like best."""
         if self.channels_last:
-            return module.to(self.device, memory_format=torch.channels_last)
+            module = module.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue] - left out of torch's annotations
         return module.to(self.device)
 
     def pictures(self, images: Tensor) -> Tensor:
@@ -119,14 +118,18 @@ def _named(name: str, local_rank: int) -> torch.device:
             found=repr(name),
             remedy=f"Here is: {', '.join(_here())}.",
         )
-    if device.type == "cuda" and device.index is None:
+    if name == "cuda":
         return torch.device("cuda", local_rank % torch.cuda.device_count())
     return device
 
 
+def _index(device: torch.device) -> int:
+    return int(device.index or 0)
+
+
 def _exists(device: torch.device) -> bool:
     if device.type == "cuda":
-        return torch.cuda.is_available() and (device.index or 0) < torch.cuda.device_count()
+        return torch.cuda.is_available() and _index(device) < torch.cuda.device_count()
     if device.type == "mps":
         return torch.backends.mps.is_available()
     return device.type == "cpu"
@@ -158,7 +161,7 @@ def _memory_bytes(device: torch.device) -> int:
 
 
 @contextmanager
-def torch_settings(options: RunOptions, processes_here: int = 1) -> Iterator[None]:
+def torch_settings(options: RunOptions, processes_here: int = 1) -> Generator[None]:
     """Threads, convolution search and random state of a run; put back at its end.
 
     Args:

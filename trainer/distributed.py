@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Generator
 
 T = TypeVar("T")
 _PLACE = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
@@ -51,9 +51,10 @@ class Ranks:
         """Whether this process writes events, checkpoints and predictions."""
         return self.rank == 0
 
-    def share(self, items: Sequence[T]) -> Sequence[T]:
-        """This rank's part of a list that all ranks have: every `size`-th item."""
-        return items[self.rank :: self.size]
+    @property
+    def mine(self) -> slice:
+        """This rank's share of a list that all ranks have: every `size`-th item."""
+        return slice(self.rank, None, self.size)
 
     def total(self, values: Tensor) -> Tensor:
         """The sum of a tensor over all ranks; the tensor itself where there is one."""
@@ -111,7 +112,7 @@ def unsynchronised(module: nn.Module) -> AbstractContextManager[None]:
 
 
 @contextmanager
-def joined(device_name: str) -> Iterator[Ranks]:
+def joined(device_name: str) -> Generator[Ranks]:
     """The process's place among the run's, from torchrun's environment; alone without one.
 
     Args:
@@ -158,8 +159,8 @@ class _SumOverRanks(torch.autograd.Function):
         return values
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> Tensor:  # noqa: ANN401
-        gradient = gradient.contiguous().clone()
+    def backward(ctx: Any, *grad_outputs: Any) -> Tensor:  # noqa: ANN401
+        gradient: Tensor = grad_outputs[0].contiguous().clone()
         dist.all_reduce(gradient)
         return gradient
 

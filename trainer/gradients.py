@@ -15,7 +15,7 @@ from __future__ import annotations
 import math
 from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Generic, Protocol, Self, TypeVar
 
 import torch
 
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 class Divisible(Protocol):
     """A batch of groups that can be cut."""
 
-    def micro(self, n: int) -> Sequence[Divisible]:
-        """Consecutive parts of n groups, the last one possibly smaller."""
+    def micro(self, size: int) -> Sequence[Self]:
+        """Consecutive parts of so many groups, the last one possibly smaller."""
         ...
 
 
@@ -48,7 +48,7 @@ class Phase(Generic[BatchT]):
     Attributes:
         batch: this rank's groups.
         terms: passes a part of them through the network: losses by name, undivided.
-        weights: factor of each loss; one that is missing counts nothing.
+        weights: factor of each loss; others that `terms` may answer are left out.
         num_groups: groups of all ranks.
         counted: False where this rank has no group of its own and repeats one.
     """
@@ -63,7 +63,7 @@ class Phase(Generic[BatchT]):
         """This rank's micro-batches, as many as every rank has, and whether each counts."""
         largest = math.ceil(self.num_groups / num_ranks)
         if micro_batch in range(1, largest):
-            cut: Sequence[BatchT] = self.batch.micro(micro_batch)  # type: ignore[assignment]
+            cut = list(self.batch.micro(micro_batch))
         else:
             micro_batch, cut = largest, [self.batch]
         wanted = math.ceil(largest / micro_batch)
@@ -77,15 +77,15 @@ class GradientSum:
     def __init__(self, parameters: Sequence[nn.Parameter]) -> None:
         self._parameters = parameters
         self._gradients: list[Tensor | None] = [None] * len(parameters)
-        self.total: Tensor | float = 0.0
-        self.count: Tensor | float = 0.0
+        self.total: Tensor | None = None
+        self.count: Tensor | None = None
 
     def add(self, term: Term, *, last_of_graph: bool) -> None:
         """Add a micro-batch's loss; its graph is let go where nothing else needs it."""
         self.note(term)
         if not term.total.requires_grad:
             return
-        gradients = torch.autograd.grad(
+        gradients: tuple[Tensor | None, ...] = torch.autograd.grad(
             term.total, self._parameters, retain_graph=not last_of_graph, allow_unused=True
         )
         for i, gradient in enumerate(gradients):
@@ -95,8 +95,9 @@ class GradientSum:
 
     def note(self, term: Term) -> None:
         """Count a micro-batch's loss whose gradient goes its own way."""
-        self.total = self.total + term.total.detach()
-        self.count = self.count + term.count.detach()
+        total, count = term.total.detach(), term.count.detach()
+        self.total = total if self.total is None else self.total + total
+        self.count = count if self.count is None else self.count + count
 
     def give(self, factor: float) -> None:
         """Add the gathered gradient times a factor to that of the parameters."""
@@ -138,12 +139,11 @@ def accumulate(
 def _active(
     terms: Mapping[str, Term], sums: Mapping[str, GradientSum], counted: bool
 ) -> dict[str, Term]:
-    factor = 1.0 if counted else 0.0
-    return {
-        name: term if counted else Term(term.total * factor, term.count * factor)
-        for name, term in terms.items()
-        if name in sums
-    }
+    """The losses that were asked for; nothing where the part does not count."""
+    found = {name: terms[name] for name in sums}
+    if counted:
+        return found
+    return {name: Term(term.total * 0.0, term.count * 0.0) for name, term in found.items()}
 
 
 def _gather(sums: Mapping[str, GradientSum], terms: Mapping[str, Term]) -> None:
@@ -168,15 +168,17 @@ def _finish(
         # DistributedDataParallel means gradients over ranks: the factor makes a sum of it.
         factor = phase.weights[name] * ranks.size / max(count, 1.0)
         sums[name].give(factor)
-        if name in terms:
-            part = terms[name].total * factor
-            loss = part if loss is None else loss + part
+        part = terms[name].total * factor
+        loss = part if loss is None else loss + part
     if loss is not None and loss.requires_grad:
         loss.backward()
     return losses
 
 
 def _stacked(sums: Iterable[GradientSum]) -> Tensor:
-    sums = list(sums)
-    rows = [[s.total for s in sums], [s.count for s in sums]]
-    return torch.stack([torch.stack([torch.as_tensor(v) for v in row]) for row in rows])
+    rows: list[Tensor] = []
+    for one in sums:
+        assert one.total is not None
+        assert one.count is not None
+        rows.append(torch.stack([one.total, one.count]))
+    return torch.stack(rows, dim=1)

@@ -20,13 +20,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 from torch import nn
-from torch.nn.modules.batchnorm import _BatchNorm
 
 from core.project.runs.config import STAGES
 from core.project.runs.events import Progress
 from trainer.context import TrainingFailedError
 from trainer.device import is_out_of_memory
 from trainer.gradients import accumulate
+from trainer.seeing import BATCH_NORMS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Sequence
@@ -53,7 +53,7 @@ class Lesson(Protocol):
     stage: Stage
     steps: int
     module: nn.Module
-    optimizer: torch.optim.Optimizer
+    optimizer: torch.optim.Adam
 
     def learning_rate(self, step: int) -> float:
         """Of this step."""
@@ -238,7 +238,7 @@ def _evaluated(lesson: Lesson, context: Context, done: int) -> float | None:
 
 def _remembered(module: nn.Module) -> Callable[[], None]:
     """Keeps the batch statistics that train; the answer puts them back."""
-    norms = [m for m in module.modules() if isinstance(m, _BatchNorm) and m.training]
+    norms = [m for m in module.modules() if isinstance(m, BATCH_NORMS) and m.training]
     buffers = [buffer for norm in norms for buffer in norm.buffers()]
     copies = [buffer.clone() for buffer in buffers]
 
