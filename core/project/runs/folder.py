@@ -62,7 +62,7 @@ _RUN, _CONFIG, _LABELS, _EVENTS = "run.toml", "config.toml", "labels.db", "event
 _LOCK, _HOLDER, _HEARTBEAT = "alive.lock", "holder.json", "heartbeat"
 _STOP, _EXIT, _STDERR = "STOP", "exit.json", "stderr.log"
 _SMALL = 1 << 20
-_LOCK_WAIT_S = 5.0  # longer than anybody who only asks could hold it
+_LOCK_WAIT_S = 2.0  # longer than anybody who only asks could hold it
 _TAIL_BYTES = 1 << 14
 _MAX_SAME_SECOND = 1000
 

@@ -29,7 +29,6 @@ OptionValue = bool | int | float | str | tuple[str, ...]
 _KINDS: dict[object, OptionKind] = {bool: "bool", int: "int", float: "float", str: "text"}
 _TRUE = ("true", "yes", "on", "1")
 _FALSE = ("false", "no", "off", "0")
-_MAX_NEAR = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,7 +187,12 @@ def find_option(key: str, source: Path | str, config_class: type[Any] = TrainCon
     if key in rows:
         return rows[key]
     same_name = [row.key for row in rows.values() if row.name == key]
-    near = " or ".join(same_name) or near_names(key, list(rows)) or _near_by_name(key, rows)
+    near = (
+        " or ".join(same_name)
+        or near_names(key, list(rows), cutoff=0.85)
+        or _near_by_name(key, rows)
+        or near_names(key, list(rows))
+    )
     raise DataError(
         source,
         key,
@@ -198,9 +202,9 @@ def find_option(key: str, source: Path | str, config_class: type[Any] = TrainCon
     )
 
 
-def near_names(name: str, known: Sequence[str]) -> str:
+def near_names(name: str, known: Sequence[str], *, cutoff: float = 0.7) -> str:
     """Known names that look like this one, as ``a or b``; empty where none does."""
-    return " or ".join(difflib.get_close_matches(name, known, n=_MAX_NEAR, cutoff=0.7)[:2])
+    return " or ".join(difflib.get_close_matches(name, known, n=2, cutoff=cutoff))
 
 
 def _near_by_name(key: str, rows: dict[str, OptionRow]) -> str:
