@@ -138,7 +138,7 @@ class PseudoTargets:
 
     def kept_share(self) -> Term:
         """Kept joints (total) of all joints (count)."""
-        return Term(self.kept.sum().double(), self.kept.new_tensor(self.kept.numel()).double())
+        return Term(self.kept.sum().double(), torch.ones_like(self.kept).sum().double())
 
     def mean_weights(self) -> Tensor:
         """(C,) mean weight of each view over groups and joints; NaN without groups."""
