@@ -68,11 +68,15 @@ def _open(
 ) -> DataSet:
     cameras = options.cameras or protocol.cameras
     if protocol.dataset == "project":
+        from core.learning.data.several_projects import open_projects, projects_in
         from core.learning.data.trilabel_project import open_project
 
         folder = Path(options.source) if options.source else project_dir
         if folder is None:
-            raise _no_source(protocol, "a project")
+            raise _no_source(protocol, "a project, or of several")
+        several = projects_in(folder) if options.source else []
+        if several:
+            return open_projects(several, protocol, cameras)
         return open_project(folder, protocol, cameras, None if options.source else labels_db)
     if protocol.labels == "detections":
         raise DataError(
