@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import FrameType
 
+    from core.project.runs.config import TrainConfig
     from core.project.runs.events import FinalStatus
     from trainer.distributed import Ranks
 
@@ -36,12 +37,21 @@ _BEAT_S = 1.0
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
-def execute(run_folder: Path, *, resume: bool = False) -> RunFinished:
+def execute(
+    run_folder: Path,
+    *,
+    resume: bool = False,
+    work: Callable[[Context], str] | None = None,
+    config: TrainConfig | None = None,
+) -> RunFinished:
     """Train a run to its end, or as far as it goes.
 
     Args:
         run_folder: made by `RunFolder.create`.
         resume: go on from the newest checkpoint; without one, and by default, from the beginning.
+        work: something else to do with a run, begun or not, such as predicting; answers what to say
+            when it is done.
+        config: in the place of the run's own, for such a work.
 
     Returns:
         why it left, as its last event says.
@@ -53,15 +63,26 @@ def execute(run_folder: Path, *, resume: bool = False) -> RunFinished:
     from trainer.distributed import joined
 
     folder = RunFolder.open(run_folder)
-    config = folder.config
+    config = config or folder.config
+    if work is None:
+
+        def train(context: Context) -> str:
+            from trainer.stages import run_stages
+
+            run_stages(context, resume=resume)
+            return ""
+
+        task = train
+    else:
+        task = work
     with ExitStack() as held:
         ranks = held.enter_context(joined(config.run.device))
         if ranks.is_first:
             held.enter_context(folder.lock())
-            _refuse_to_begin_twice(folder, resume=resume)
+            _refuse_to_begin_twice(folder, resume=resume or work is not None)
             held.enter_context(_heartbeat(folder))
         terminated = held.enter_context(_terminations())
-        status, text = _outcome(folder, ranks, terminated, resume=resume)
+        status, text = _outcome(folder, config, ranks, terminated, task, resume=resume)
         if ranks.is_first:
             _say_goodbye(folder, status, text)
     return RunFinished(status=status, text=text)
@@ -74,11 +95,17 @@ def _refuse_to_begin_twice(folder: RunFolder, *, resume: bool) -> None:
 
 
 def _outcome(
-    folder: RunFolder, ranks: Ranks, terminated: threading.Event, *, resume: bool
+    folder: RunFolder,
+    config: TrainConfig,
+    ranks: Ranks,
+    terminated: threading.Event,
+    task: Callable[[Context], str],
+    *,
+    resume: bool,
 ) -> tuple[FinalStatus, str]:
     """Work, and tell how it ended."""
     try:
-        _work(folder, ranks, terminated, resume=resume)
+        text = _work(folder, config, ranks, terminated, task, resume=resume)
     except LeftEarlyError as left:
         return left.status, str(left)
     except KeyboardInterrupt:
@@ -90,16 +117,22 @@ def _outcome(
         if isinstance(error, OSError) and error.errno in _FULL:
             return "failed", f"The disk is full ({error}). Make room, then resume the run."
         return "failed", f"{type(error).__name__}: {error}. The traceback is in stderr.log."
-    return "done", ""
+    return "done", text
 
 
-def _work(folder: RunFolder, ranks: Ranks, terminated: threading.Event, *, resume: bool) -> None:
+def _work(
+    folder: RunFolder,
+    config: TrainConfig,
+    ranks: Ranks,
+    terminated: threading.Event,
+    task: Callable[[Context], str],
+    *,
+    resume: bool,
+) -> str:
     from core.learning.data import open_data
     from trainer.checkpoint import Checkpoints
     from trainer.device import chosen_device, torch_settings
-    from trainer.stages import run_stages
 
-    config = folder.config
     with ExitStack() as held:
         held.enter_context(torch_settings(config.run, ranks.local_size))
         device = chosen_device(config.run, ranks.local_rank)
@@ -141,7 +174,7 @@ def _work(folder: RunFolder, ranks: Ranks, terminated: threading.Event, *, resum
                 notes=tuple(data.notes),
             )
         )
-        run_stages(context, resume=resume)
+        return task(context)
 
 
 def _silent(event: Event) -> None:
