@@ -16,7 +16,19 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 # In the order of the manual.
-COMMANDS = ("demo", "open", "new", "import", "check", "shot", "synth", "proxies", "experiment")
+COMMANDS = (
+    "demo",
+    "open",
+    "new",
+    "import",
+    "check",
+    "shot",
+    "train",
+    "runs",
+    "synth",
+    "proxies",
+    "experiment",
+)
 
 _DESCRIPTION = """\
 Annotate and curate 3D human poses in many synchronised, calibrated cameras.

@@ -70,7 +70,7 @@ class OptionRow:
             "list": "a list of names",
         }[self.kind]
         low, high = self.info.low, self.info.high
-        unit = f" {self.info.unit}" if self.info.unit else ""
+        unit = f", in {self.info.unit}" if self.info.unit else ""
         if low is not None and high is not None:
             return f"{words} from {low:g} to {high:g}{unit}"
         if low is not None:

@@ -1,0 +1,237 @@
+"""Following a run on the terminal: a progress bar, or plain lines where nobody watches.
+
+What is shown comes from the run's folder alone, so that it is the same for a run started here, by
+the window, or on another machine. Ctrl-C asks the trainer to save and leave, and waits for it; a
+second Ctrl-C cancels it. The trainer has a session of its own and hears neither.
+
+Trap: texts of a run may come from elsewhere, so nothing of them may steer the terminal.
+"""
+
+from __future__ import annotations
+
+import math
+import shutil
+import sys
+import time
+from typing import TYPE_CHECKING, TextIO
+
+from app.format import counted, duration, length, percent
+from core.project.runs import events as ev
+from core.project.runs.launching import cancel_trainer
+from core.project.runs.states import LIVING
+
+if TYPE_CHECKING:
+    import subprocess
+
+    from core.project.runs.events import Event
+    from core.project.runs.folder import RunFolder
+    from core.project.runs.following import RunFollower, RunReport
+
+STAGE_TITLES = {
+    "pretrain": "Pre-training",
+    "finetune": "Fine-tuning",
+    "lift": "Lifting",
+    "predict": "Predicting",
+}
+_POLL_S = 0.2
+_PLAIN_EVERY_S = 10.0
+_SILENT_S = 60.0
+_BAR = 24
+_MAX_LOSSES = 4
+
+
+def follow_run(follower: RunFollower, process: subprocess.Popen[bytes] | None = None) -> int:
+    """Show a run until its trainer has left.
+
+    Args:
+        follower: of the run; what it has polled already is not shown.
+        process: the trainer, where this process has started it.
+
+    Returns:
+        The exit code: 0 where it is done or was stopped, 1 otherwise.
+
+    Raises:
+        DataError: a file of the run cannot be read.
+    """
+    run = follower.run
+    screen = Screen(sys.stdout)
+    interruptions = 0
+    while True:
+        try:
+            report = follower.poll()
+            screen.show(report)
+            if report.status not in LIVING:
+                break
+            time.sleep(_POLL_S)
+        except KeyboardInterrupt:
+            interruptions += 1
+            _interrupt(run, screen, interruptions)
+    if process is not None:
+        process.wait()
+    screen.line(outcome(run, report))
+    return 0 if report.status in ("done", "stopped") else 1
+
+
+def outcome(run: RunFolder, report: RunReport) -> str:
+    """One line about how a run ended, and what can be done next."""
+    text = f"Run {run.id}: {report.status}. {report.text}".rstrip()
+    if report.status in ("stopped", "cancelled", "failed", "killed") and report.state.checkpoint:
+        text += f"\nGo on with: trilabel train {_place(run)} --resume {run.id}"
+    if report.status == "failed" and not report.text:
+        text += f"\nWhat it printed is in {run.stderr_log}"
+    return _printable(text)
+
+
+class Screen:
+    """Lines, and below them a bar that is drawn anew where the stream is a terminal."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._is_terminal = stream.isatty()
+        self._bar = ""
+        self._said_at = -math.inf
+        self._has_said_silence = False
+
+    def show(self, report: RunReport) -> None:
+        """New events as lines; where the run is as a bar, or now and then as a line."""
+        for event in report.events:
+            text = event_text(event)
+            if text:
+                self.line(text)
+        self._show_silence(report)
+        latest = report.state.latest
+        if report.status not in LIVING:
+            self._draw("")
+        elif self._is_terminal:
+            self._draw(bar_text(report))
+        elif latest and any(event is latest for event in report.events):
+            self._say_now_and_then(latest)
+
+    def line(self, text: str) -> None:
+        """A line that stays, above the bar."""
+        bar = self._bar
+        self._draw("")
+        print(_printable(text), file=self._stream, flush=True)
+        self._draw(bar)
+
+    def _draw(self, text: str) -> None:
+        if self._is_terminal and text != self._bar:
+            width = shutil.get_terminal_size().columns - 1
+            print(f"\r\x1b[K{_printable(text)[:width]}", end="", file=self._stream, flush=True)
+            self._bar = text
+
+    def _say_now_and_then(self, progress: ev.Progress) -> None:
+        now = time.monotonic()
+        if now - self._said_at >= _PLAIN_EVERY_S or progress.step >= progress.steps:
+            self._said_at = now
+            self.line(progress_text(progress))
+
+    def _show_silence(self, report: RunReport) -> None:
+        is_silent = report.silent_s > _SILENT_S
+        if is_silent and not self._has_said_silence:
+            self.line(f"The trainer has shown no sign of life for {duration(report.silent_s)}.")
+        self._has_said_silence = is_silent
+
+
+def bar_text(report: RunReport) -> str:
+    """Where a living run is, in one line."""
+    state = report.state
+    if report.status == "starting" or state.stage is None:
+        return "Starting the trainer …"
+    latest = state.latest
+    title = STAGE_TITLES[state.stage.stage]
+    text = f"{title} …" if latest is None else _bar_of(latest)
+    return f"Stopping · {text}" if report.status == "stopping" else text
+
+
+def progress_text(progress: ev.Progress) -> str:
+    """Stage, step, losses and time left, without a bar."""
+    parts = [
+        f"{STAGE_TITLES[progress.stage]} {progress.step:,}/{progress.steps:,}",
+        *_losses(progress.losses),
+        _pace(progress),
+    ]
+    return "  ".join(part for part in parts if part)
+
+
+def event_text(event: Event) -> str:
+    """An event as a line for people; empty for those that the bar shows."""
+    text = ""
+    match event:
+        case ev.RunStarted():
+            text = _started_text(event)
+        case ev.Evaluated():
+            figures = "  ".join(f"{name} {_figure(v)}" for name, v in event.metrics.items())
+            text = f"Held out, after {event.step:,} steps: {figures}"
+        case ev.ScaleMeasured():
+            text = f"Noise scale: {length(event.scale_mm)}"
+        case ev.StageFinished():
+            text = f"{STAGE_TITLES[event.stage]} is done."
+        case ev.Notice():
+            text = event.text if event.level == "info" else f"{event.level}: {event.text}"
+        case ev.UnknownEvent(reason="newer"):
+            text = "The trainer said something that only a newer trilabel understands."
+        case ev.PredictionRoundFinished():
+            text = f"Round {event.round} of predictions is complete."
+        case _:
+            pass
+    return text
+
+
+def _interrupt(run: RunFolder, screen: Screen, interruptions: int) -> None:
+    if interruptions == 1:
+        run.request_stop()
+        screen.line("Stopping after this step, with a checkpoint; Ctrl-C again cancels at once.")
+        return
+    screen.line("Cancelling …")
+    cancel_trainer(run)
+
+
+def _started_text(event: ev.RunStarted) -> str:
+    how = "Going on" if event.resumed else "Training"
+    processes = f", {counted(event.num_processes, 'process')}" if event.num_processes > 1 else ""
+    groups = (
+        f"{event.labelled:,} labelled, {event.unlabelled:,} unlabelled, "
+        f"{event.held_out:,} held-out groups"
+    )
+    lines = [f"{how} on {event.device_name} ({event.device}{processes}): {groups}", *event.notes]
+    return "\n".join(lines)
+
+
+def _bar_of(progress: ev.Progress) -> str:
+    done = progress.step / progress.steps if progress.steps > 0 else 0.0
+    filled = round(_BAR * min(max(done, 0.0), 1.0))
+    bar = "█" * filled + "·" * (_BAR - filled)
+    parts = [
+        STAGE_TITLES[progress.stage],
+        bar,
+        f"{progress.step:,}/{progress.steps:,} {percent(done)}",
+        _pace(progress),
+        *_losses(progress.losses),
+    ]
+    return "  ".join(part for part in parts if part)
+
+
+def _pace(progress: ev.Progress) -> str:
+    if not math.isfinite(progress.seconds_left):
+        return ""
+    each = progress.seconds_per_step
+    pace = f"{each:.2g} s a step, " if math.isfinite(each) else ""
+    return f"{pace}{duration(progress.seconds_left)} left"
+
+
+def _losses(losses: dict[str, float]) -> list[str]:
+    return [f"{name} {_figure(value)}" for name, value in list(losses.items())[:_MAX_LOSSES]]
+
+
+def _figure(value: float) -> str:
+    return f"{value:.4g}" if math.isfinite(value) else "–"
+
+
+def _place(run: RunFolder) -> str:
+    return str(run.project_dir) if run.project_dir else str(run.path)
+
+
+def _printable(text: str) -> str:
+    """The text without characters that steer a terminal."""
+    return "".join(c if c.isprintable() or c == "\n" else "\N{REPLACEMENT CHARACTER}" for c in text)

@@ -1,0 +1,201 @@
+"""`trilabel runs`: the trainings of a project, and stopping or following one."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from app.cli.common import Manual, report
+
+if TYPE_CHECKING:
+    import argparse
+
+    from core.project.runs.folder import RunFolder
+    from core.project.runs.following import RunReport
+
+_DESCRIPTION = """\
+List the trainings of a project: what each is doing, how far it is, how good it is.
+
+A run is told alive by a lock that dies with its trainer, so a run is never shown as
+running that was killed, nor the other way round:
+
+  created      nobody has trained it yet
+  starting     its trainer is loading
+  running      its trainer works          stopping   it was asked to stop
+  done         all stages are complete    stopped    it was asked to; it can be resumed
+  failed       it says why                cancelled  it was ended by force
+  killed       its trainer or machine went down without a word; it can be resumed
+
+RUN is the id, its beginning or its end, or last.
+"""
+
+_EPILOG = """\
+examples:
+  trilabel runs match.trilabel
+  trilabel runs match.trilabel --follow last
+  trilabel runs match.trilabel --stop 20261123-014500-quick
+"""
+
+MANUAL = Manual(
+    name="runs",
+    summary="list, follow and stop the trainings of a project",
+    description=_DESCRIPTION,
+    epilog=_EPILOG,
+)
+
+_HEADINGS = ("run", "status", "where", "held out", "begun")
+# Shown in a table, by what a metric's name begins with; the first that there is.
+_HEADLINES = ("mpjpe", "multi", "")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.add_argument("project", type=Path, metavar="PROJECT", help="a folder NAME.trilabel")
+    chosen = parser.add_mutually_exclusive_group()
+    chosen.add_argument("--json", action="store_true", help="print everything as JSON")
+    chosen.add_argument("--follow", metavar="RUN", help="show a living run's progress")
+    chosen.add_argument("--stop", metavar="RUN", help="have it save a checkpoint and leave")
+    chosen.add_argument("--cancel", metavar="RUN", help="end it at once; checkpoints stay")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """List the runs, or do what was asked to one."""
+    from core.project.runs.folder import find_run
+    from core.project.spec import read_spec
+
+    read_spec(arguments.project)  # so that a folder that is no project is said to be none
+    if arguments.follow:
+        from app.cli.following import follow_run
+        from core.project.runs.following import RunFollower
+
+        follower = RunFollower(find_run(arguments.project, arguments.follow))
+        follower.poll()  # shown from now on
+        return follow_run(follower)
+    if arguments.stop:
+        return _stop(find_run(arguments.project, arguments.stop))
+    if arguments.cancel:
+        return _cancel(find_run(arguments.project, arguments.cancel))
+    return _list(arguments.project.absolute(), as_json=arguments.json)
+
+
+def _list(project: Path, *, as_json: bool) -> int:
+    """Print all runs; one that cannot be read is told as such, and does not hide the others."""
+    from core.errors import DataError
+    from core.project.runs.folder import RunFolder, runs_of
+    from core.project.runs.following import report_of
+
+    rows: list[dict[str, Any]] = []
+    for folder in runs_of(project):
+        try:
+            checked = RunFolder.open(folder.path)
+            rows.append(_told(checked, report_of(checked)))
+        except DataError as error:
+            rows.append({"id": folder.id, "status": "unreadable", "text": str(error)})
+    if as_json:
+        report(json.dumps(rows, indent=2, allow_nan=False))
+    elif not rows:
+        report(f"No runs yet. Start one with: trilabel train {project}")
+    else:
+        report(_table(rows))
+    return 1 if any(row["status"] == "unreadable" for row in rows) else 0
+
+
+def _told(folder: RunFolder, now: RunReport) -> dict[str, Any]:
+    """A run as plain values; numbers that are not finite become null."""
+    from core.project.runs.config_io import config_hash
+
+    state = now.state
+    told: dict[str, Any] = {
+        "id": folder.id,
+        "name": folder.name,
+        "path": str(folder.path),
+        "created": folder.created,
+        "config_hash": config_hash(folder.config),
+        "status": now.status,
+        "text": now.text,
+        "warning": state.warning,
+        "stage": state.stage.stage if state.stage else None,
+        "stages_done": list(state.stages_done),
+        "progress": asdict(state.latest) if state.latest else None,
+        "evaluated": asdict(state.evaluations[-1]) if state.evaluations else None,
+        "scale_mm": state.scale_mm,
+        "checkpoint": state.checkpoint.file if state.checkpoint else None,
+        "rounds": len(state.rounds),
+        "started": asdict(state.started) if state.started else None,
+        "notices": [asdict(notice) for notice in state.notices],
+    }
+    return _finite(told)
+
+
+def _finite(value: Any) -> Any:  # noqa: ANN401 - any value of JSON
+    if isinstance(value, float):
+        return value if abs(value) < float("inf") else None
+    if isinstance(value, dict):
+        return {key: _finite(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(entry) for entry in value]
+    return value
+
+
+def _table(rows: list[dict[str, Any]]) -> str:
+    cells = [_HEADINGS, *(_cells(row) for row in rows)]
+    widths = [max(len(row[column]) for row in cells) for column in range(len(_HEADINGS))]
+    lines = [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in cells
+    ]
+    notes = [f"{row['id']}: {note}" for row in rows if (note := _note(row))]
+    return "\n".join([*lines, *([""] if notes else []), *notes])
+
+
+def _cells(row: dict[str, Any]) -> tuple[str, str, str, str, str]:
+    from app.cli.following import STAGE_TITLES
+
+    if row["status"] == "unreadable":
+        return row["id"], "unreadable", "", "", ""
+    progress, stage = row["progress"], row["stage"]
+    title = STAGE_TITLES[stage] if stage else "–"
+    where = f"{title} {progress['step']:,}/{progress['steps']:,}" if progress else title
+    begun = datetime.fromisoformat(row["created"]).astimezone()
+    return row["id"], row["status"], where, _headline(row["evaluated"]), f"{begun:%d %b %Y, %H:%M}"
+
+
+def _headline(evaluated: dict[str, Any] | None) -> str:
+    metrics: dict[str, float | None] = evaluated["metrics"] if evaluated else {}
+    for beginning in _HEADLINES:
+        for name, value in metrics.items():
+            if name.lower().startswith(beginning) and value is not None:
+                return f"{name} {value:.4g}"
+    return "–"
+
+
+def _note(row: dict[str, Any]) -> str:
+    return " ".join(part for part in (row["text"], row.get("warning", "")) if part)
+
+
+def _stop(folder: RunFolder) -> int:
+    from core.errors import CommandRefusedError
+    from core.project.runs.following import report_of
+    from core.project.runs.states import LIVING
+
+    if report_of(folder).status not in LIVING:
+        raise CommandRefusedError(f"The run {folder.id} has no trainer that could be stopped.")
+    folder.request_stop()
+    report(f"Run {folder.id} stops after its present step, with a checkpoint.")
+    return 0
+
+
+def _cancel(folder: RunFolder) -> int:
+    from core.errors import CommandRefusedError
+    from core.project.runs.following import report_of
+    from core.project.runs.launching import cancel_trainer
+    from core.project.runs.states import LIVING
+
+    if report_of(folder).status not in LIVING:
+        raise CommandRefusedError(f"The run {folder.id} has no trainer that could be cancelled.")
+    cancel_trainer(folder)
+    report(f"Run {folder.id} is cancelled.")
+    return 0
