@@ -11,11 +11,12 @@ from core.geometry import Rig, triangulate
 from core.learning.data.recordings import in_view, packed
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
     from core.learning.data.recordings import PoseRecording
+    from core.recording import SourceSpec
     from core.skeleton import Skeleton
 
 _BOX_MARGIN = 0.15
@@ -63,6 +64,12 @@ class StoredBoxes:
             known = self._packed[row] == wanted
             boxes[known] = self._boxes[row[known]]
         return boxes
+
+
+def no_pictures_notes(sources: Mapping[str, SourceSpec | None]) -> tuple[str, ...]:
+    """One note that names the cameras without pictures; none where all have some."""
+    blank = [name for name, source in sources.items() if source is None]
+    return (f"No pictures of {', '.join(blank)}.",) if blank else ()
 
 
 def has_label(

@@ -33,11 +33,14 @@ class LabelledRule:
         people: ids; empty = all but those held out.
         every: each n-th of a recording's labelled frames.
         percent: share of these groups, evenly spaced; multiplied by ``data.labelled_percent``.
+        whole_frames: take the share in whole frames with all their people, as annotators work,
+            rather than person by person.
     """
 
     people: tuple[int, ...] = ()
     every: int = 1
     percent: float = 100.0
+    whole_frames: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,6 +174,7 @@ def _rule(node: Node, rule: type[Any]) -> Any:  # noqa: ANN401 - one of the thre
         "every": lambda one: one.integer(1, _MAX),
         "min_views": lambda one: one.integer(2, _MAX),
         "percent": _percent,
+        "whole_frames": _switch,
         "unused_labels": _switch,
         "last_frames": _switch,
     }

@@ -127,7 +127,16 @@ def _labelled(labels: Rows, held: _HeldOut, protocol: Protocol, options: DataOpt
         count = max(count, min(1, len(rows)))
     if options.max_labelled:
         count = min(count, options.max_labelled)
-    return evenly_spaced(rows, count)
+    return _whole_frames(rows, count) if rule.whole_frames else evenly_spaced(rows, count)
+
+
+def _whole_frames(rows: Rows, count: int) -> Rows:
+    """About `count` of the rows, never more: those of evenly spaced frames."""
+    frames, place = np.unique(_packed_frames(rows), return_inverse=True)
+    num_frames = round(count / max(len(rows), 1) * len(frames))
+    num_frames = max(num_frames, min(count, 1))
+    chosen = ((np.arange(num_frames) + 0.5) * len(frames) / max(num_frames, 1)).astype(np.intp)
+    return evenly_spaced(rows[np.isin(place, chosen)], count)
 
 
 def _unlabelled(

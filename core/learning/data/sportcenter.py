@@ -13,12 +13,13 @@ from core.learning.data.dataset import (
     StoredBoxes,
     completed_points,
     has_label,
+    no_pictures_notes,
     part_of,
     pose_boxes,
 )
 from core.learning.data.pictures import Library, SourcePictures
 from core.learning.data.recordings import LabelTable, PoseRecording
-from core.learning.data.tracked import CombinedPlaces, TrackBoxes
+from core.learning.data.tracked import CombinedPlaces, PicturedPlaces, TrackBoxes
 from core.project.importing.pictures import open_pictures, with_sizes
 from core.project.importing.sportcenter import SKELETON, choose_pictures
 from core.skeleton import load_skeleton
@@ -58,19 +59,18 @@ def open_sportcenter(folder: Path, cameras: tuple[str, ...]) -> DataSet:
     pictures = open_pictures(choose_pictures(dataset, lambda _: None), dataset.rig)
     whole = with_sizes(dataset.rig, pictures.sizes_px, sportcenter.PUBLISHED_SIZES_PX, notes.append)
     rig, places = part_of(whole, cameras)
-    blank = [name for name in rig.names if name not in pictures.sources]
-    if blank:
-        notes.append(f"No pictures of {', '.join(blank)}.")
+    sources = {name: pictures.sources.get(name) for name in rig.names}
+    notes.extend(no_pictures_notes(sources))
     labels = _labels(dataset, whole, places)
     recording = PoseRecording(
         name=folder.resolve().name,
         rig=rig,
         skeleton=load_skeleton(SKELETON),
         labels=labels,
-        places=_places(dataset, rig, labels),
-        pictures=SourcePictures(
-            {name: pictures.sources.get(name) for name in rig.names}, Library()
+        places=PicturedPlaces(
+            _places(dataset, rig, labels), [source is not None for source in sources.values()]
         ),
+        pictures=SourcePictures(sources, Library()),
         first_frame_number=sportcenter.FIRST_FRAME_NUMBER,
     )
     return DataSet(

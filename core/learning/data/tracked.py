@@ -1,4 +1,4 @@
-"""People's places from their ground tracks, and from several tellers in turn."""
+"""Places of people: from ground tracks, from several tellers in turn, and where pictures are."""
 
 from __future__ import annotations
 
@@ -58,21 +58,44 @@ class CombinedPlaces:
     def __init__(self, parts: Sequence[Places]) -> None:
         """Take the parts, the best first."""
         self._parts = [part for part in parts if len(part.keys)] or list(parts[:1])
-        index = [packed(part.keys) for part in self._parts]
-        self._owner_index = [index[i] for i in range(len(index))]
+        self._index = [packed(part.keys) for part in self._parts]
         if len(self._parts) == 1:
             self.keys = self._parts[0].keys
         else:
-            union = np.unique(np.concatenate(index))
+            union = np.unique(np.concatenate(self._index))
             self.keys = np.stack([union & 0xFFFFFFFF, union >> 32], axis=1).astype(np.int32)
 
     def boxes_of(self, keys: NDArray[np.integer]) -> NDArray[np.float64]:
         """(K, C, 4); NaN for a key that none has."""
         boxes = self._parts[0].boxes_of(keys)
-        open_rows = np.flatnonzero(~np.isin(packed(keys), self._owner_index[0]))
-        for part, index in zip(self._parts[1:], self._owner_index[1:], strict=True):
+        open_rows = np.flatnonzero(~np.isin(packed(keys), self._index[0]))
+        for part, index in zip(self._parts[1:], self._index[1:], strict=True):
             if not len(open_rows):
                 break
             boxes[open_rows] = part.boxes_of(keys[open_rows])
             open_rows = open_rows[~np.isin(packed(keys[open_rows]), index)]
+        return boxes
+
+
+class PicturedPlaces:
+    """Places in the cameras that have pictures at all; in the others nobody is in view.
+
+    Args:
+        places: of C cameras.
+        pictured: (C,) whether a camera has pictures.
+    """
+
+    def __init__(self, places: Places, pictured: Sequence[bool]) -> None:
+        self._places = places
+        self._blank = ~np.asarray(pictured, dtype=bool)
+
+    @property
+    def keys(self) -> NDArray[np.int32]:
+        """(M, 2) person, frame."""
+        return self._places.keys
+
+    def boxes_of(self, keys: NDArray[np.integer]) -> NDArray[np.float64]:
+        """(K, C, 4); NaN in cameras without pictures."""
+        boxes = self._places.boxes_of(keys)
+        boxes[:, self._blank] = np.nan
         return boxes

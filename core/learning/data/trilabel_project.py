@@ -19,12 +19,13 @@ from core.learning.data.dataset import (
     StoredBoxes,
     completed_points,
     has_label,
+    no_pictures_notes,
     part_of,
     pose_boxes,
 )
 from core.learning.data.pictures import Library, SourcePictures
 from core.learning.data.recordings import LabelTable, PoseRecording
-from core.learning.data.tracked import CombinedPlaces, TrackBoxes
+from core.learning.data.tracked import CombinedPlaces, PicturedPlaces, TrackBoxes
 from core.project import Project
 from core.project.labels import LabelRows, LabelStore
 from core.project.observing import assemble_block
@@ -72,14 +73,18 @@ def open_project(
             whole.points_mm,
             None if whole.label_px is None else whole.label_px[:, places],
         )
+        sources = {name: project.spec.sources.get(name) for name in rig.names}
         recording = PoseRecording(
             name=project.name,
             rig=rig,
             skeleton=project.skeleton,
             labels=labels,
-            places=_places(project, rig, places, labels, seen),
+            places=PicturedPlaces(
+                _places(project, rig, places, labels, seen),
+                [source is not None for source in sources.values()],
+            ),
             pictures=SourcePictures(
-                {name: project.spec.sources.get(name) for name in rig.names},
+                sources,
                 Library(),
                 offsets={n: o for n, o in project.spec.offsets.items() if n in rig.names},
                 cache_directory=_video_indices(project),
@@ -91,6 +96,7 @@ def open_project(
             recordings=(recording,),
             skeleton=project.skeleton,
             test_people=frozenset(project.split("test")),
+            notes=no_pictures_notes(sources),
         )
 
 
