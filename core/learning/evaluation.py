@@ -155,7 +155,7 @@ class EvaluationReport:
         lines = [
             f"{self.num_poses} poses; millimetres; poses centred on {root}.",
             "kept, found: shares of the joints with truth that were kept, that have a point.",
-            "Errors are over all found joints; MPJPE kept is over kept ones alone.",
+            "Errors are over all found joints, root-aligned but for MPJPE-abs; -kept: over kept.",
         ]
         lines += _text_of("Multi-view, own triangulation", self.multi_view)
         if self.common is not None:
@@ -174,16 +174,16 @@ _COLUMNS = {
     "MPJPE": "mpjpe",
     "NMPJPE": "nmpjpe",
     "PMPJPE": "pmpjpe",
-    "abs": "mpjpe_abs",
-    "kept": "mpjpe_kept",
+    "MPJPE-abs": "mpjpe_abs",
+    "MPJPE-kept": "mpjpe_kept",
     "PCK%": "pck",
     "AUC%": "auc",
 }
 _HEADER = (
     f"  {'':<18}"
-    + "".join(f"{name:>9}" for name in _COLUMNS)
+    + "".join(f"{name:>11}" for name in _COLUMNS)
     + f"{'kept%':>8}{'found%':>8}{'n':>8}"
-).replace("     kept ", "MPJPEkept ", 1)
+)
 _PIXEL_HEADER = f"  {'':<18}{'mean':>9}{'median':>9}{'found%':>8}{'n':>8}"
 
 
@@ -192,7 +192,7 @@ def _number(value: float, width: int, digits: int = 1) -> str:
 
 
 def _row(name: str, measures: Measures) -> str:
-    errors = "".join(_number(getattr(measures, key), 9) for key in _COLUMNS.values())
+    errors = "".join(_number(getattr(measures, key), 11) for key in _COLUMNS.values())
     shares = _number(100 * measures.coverage, 8) + _number(100 * measures.found, 8)
     return f"  {name[:18]:<18}{errors}{shares}{measures.num_joints:>8}"
 
