@@ -38,6 +38,7 @@ class Variation:
         cut_out: (V,) bool, whether a part is painted over.
         parts: (V, 4) int, x0 y0 x1 y1 of that part.
         paints: (V, 3) its colour.
+        resampled: whether pixels move.
     """
 
     plain_from_varied: NDArray[np.float64]
@@ -48,11 +49,7 @@ class Variation:
     cut_out: NDArray[np.bool_]
     parts: NDArray[np.int64]
     paints: NDArray[np.int64]
-
-    @property
-    def resampled(self) -> bool:
-        """Whether pixels move."""
-        return bool((self.plain_from_varied != _IDENTITY).any())
+    resampled: bool
 
     def paint(self, view: int, crop: NDArray[np.uint8]) -> None:
         """Give one crop (h, w, 3) its colours and its painted part, in place."""
@@ -108,6 +105,7 @@ def drawn(
         cut_out=chance < share,
         parts=_parts(np.stack(part), height, width),
         paints=paints,
+        resampled=bool((maps != _IDENTITY).any()),
     )
 
 

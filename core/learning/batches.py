@@ -14,7 +14,7 @@ import os
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import groupby
 from typing import TYPE_CHECKING
 
@@ -23,7 +23,7 @@ import torch
 
 from core.learning.augment import drawn
 from core.learning.crops import WIDE_MARGIN, CropShape, composed, sampled_crop
-from core.learning.cutting import Cutter, is_box
+from core.learning.cutting import Cutter, are_boxes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Sequence
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from core.project.runs.config import AugmentOptions
 
 _MOST_WORKERS = 8
+_MOST_FACTS = 1 << 14  # groups, of 3 kB each
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,7 +202,8 @@ class GroupLoader:
         if lift_size is not None:
             shapes.append(CropShape(lift_size, lift_size))
         self._cutter = Cutter(data, shapes, cache_dir, cache_gb)
-        self._means = _Means(data, self._cutter, self.shape, augment, lift_size)
+        facts = lru_cache(_MOST_FACTS)(partial(_facts_of, data, self._cutter, self.shape))
+        self._means = _Means(data, self._cutter, self.shape, augment, lift_size, facts)
         self._num_threads = workers if workers >= 0 else default_workers()
         self._pool: ThreadPoolExecutor | None = None
         if self._num_threads > 0:
@@ -309,6 +311,42 @@ class _Means:
     shape: CropShape
     augment: AugmentOptions | None
     lift_size: int | None
+    facts: Callable[[Group], _Facts]
+
+
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    """What does not change about a group, and takes longer to find out than its crops to read.
+
+    Attributes:
+        views: those where the person is to be seen, with the keys of their crops.
+        boxes_px: (C, 4) as given.
+        grown_px: (C, 4) of the crop's aspect.
+        raw_from_crop: (C, 2, 3) of the plain crops.
+        targets_px: (C, J, 2).
+        points_mm: (J, 3).
+    """
+
+    views: tuple[tuple[int, bytes], ...]
+    boxes_px: NDArray[np.float64]
+    grown_px: NDArray[np.float64]
+    raw_from_crop: NDArray[np.float64]
+    targets_px: NDArray[np.float64]
+    points_mm: NDArray[np.float64]
+
+
+def _facts_of(data: PoseData, cutter: Cutter, shape: CropShape, group: Group) -> _Facts:
+    recording = data.recordings[group.recording]
+    boxes = recording.boxes_px(group.person, group.frame)
+    views: list[tuple[int, bytes]] = []
+    for view in np.flatnonzero(are_boxes(boxes)).tolist():
+        key = cutter.key(group.recording, view, group.frame, boxes[view])
+        if key is not None:
+            views.append((view, key))
+    grown = shape.grown(boxes)
+    points = recording.points_mm(group.person, group.frame)
+    maps = shape.raw_from_crop(grown)
+    return _Facts(tuple(views), boxes, grown, maps, data.targets_px(group), points)
 
 
 class _Making:
@@ -319,6 +357,7 @@ class _Making:
         self._cutter = means.cutter
         self._shape = means.shape
         self._augment = means.augment
+        self._facts = means.facts
         self._request = request
         self._groups = tuple(request.groups)
         num_groups, num_views = len(self._groups), len(self._data.recordings[0].rig)
@@ -379,24 +418,19 @@ class _Making:
         )
 
     def _make_group(self, place: int, pictures: FramePictures) -> None:
-        group, shape = self._groups[place], self._shape
-        recording = self._data.recordings[group.recording]
-        self._targets[place] = self._data.targets_px(group)
-        self._points[place] = recording.points_mm(group.person, group.frame)
-        boxes = recording.boxes_px(group.person, group.frame)
-        grown = shape.grown(boxes)
-        maps = shape.raw_from_crop(grown)
-        variation = self._variation(group)
+        group = self._groups[place]
+        facts = self._facts(group)
+        self._targets[place] = facts.targets_px
+        self._points[place] = facts.points_mm
+        maps, variation = facts.raw_from_crop, self._variation(group)
         if variation is not None:
             maps = composed(maps, variation.plain_from_varied)
-        for view in range(len(boxes)):
-            if not is_box(boxes[view]):
-                continue
-            crops = self._cutter.crops(group.recording, view, boxes[view], pictures)
+        for view, key in facts.views:
+            crops = self._cutter.crops(key, view, facts.boxes_px[view], pictures)
             if crops is None:
                 continue
             self._in_view[place, view] = True
-            self._boxes[place, view] = grown[view]
+            self._boxes[place, view] = facts.grown_px[view]
             self._maps[place, view] = maps[view]
             self._put_crop(place, view, crops[0], variation)
             if self._lift is not None:

@@ -20,6 +20,7 @@ import numpy as np
 from core.errors import DataError
 from core.learning.cache import CropCache
 from core.learning.crops import CropShape, cut
+from core.learning.shards import KEY_BYTES
 from core.recording.errors import MissingFrameError, NoPicturesError, UnreadableImageError
 
 if TYPE_CHECKING:
@@ -121,36 +122,38 @@ class Cutter:
         """The pictures of a frame, to be shared by all its people."""
         return FramePictures(self._data.recordings[recording], frame, self.problems)
 
+    def key(
+        self, recording: int, camera: int, frame: int, box_px: NDArray[np.float64]
+    ) -> bytes | None:
+        """What names the crops of this box (4,) in the cache; None where there is no picture."""
+        try:
+            picture = self._data.recordings[recording].picture_key(camera, frame)
+        except (MissingFrameError, NoPicturesError):
+            return None
+        box = np.asarray(box_px, dtype="<f8").tobytes()
+        return hashlib.blake2b(picture.encode() + b"\0" + box, digest_size=KEY_BYTES).digest()
+
     def crops(
-        self,
-        recording: int,
-        camera: int,
-        box_px: NDArray[np.float64],
-        pictures: FramePictures,
+        self, key: bytes, camera: int, box_px: NDArray[np.float64], pictures: FramePictures
     ) -> list[Picture] | None:
         """The wide crops of a person in a view, one for each shape, maybe read-only.
 
         Args:
-            recording: index in the data.
-            camera: index in its rig.
+            key: of that view and box.
+            camera: index in the rig.
             box_px: (4,) x0 y0 x1 y1 raw pixels, finite, of positive size.
             pictures: of the frame.
 
         Returns:
             None where the view has no readable picture.
         """
-        if not self._caches:
-            return self._cut_all(camera, box_px, pictures)
-        key = self._key(recording, camera, pictures.frame, box_px)
-        if key is None:
-            return None
         kept = [cache.get(key) for cache in self._caches]
         found = [crop for crop in kept if crop is not None]
-        if len(found) == len(kept):
+        if len(found) == len(self._shapes):
             return found
         made = self._cut_all(camera, box_px, pictures)
         if made is not None:
-            for cache, crop in zip(self._caches, made, strict=True):
+            for cache, crop in zip(self._caches, made, strict=False):  # no caches, none kept
                 cache.put(key, crop)
         return made
 
@@ -196,7 +199,7 @@ class Cutter:
             source = self._data.recordings[recording]
             boxes = [source.boxes_px(person, frame) for person in sorted(set(people))]
             for camera in range(len(source.rig)):
-                in_view = [box[camera] for box in boxes if is_box(box[camera])]
+                in_view = [box[camera] for box in boxes if are_boxes(box[camera])]
                 yield pool.submit(self._fill_view, recording, camera, frame, in_view)
 
     def _fill_view(
@@ -205,7 +208,7 @@ class Cutter:
         """Keep the crops of one picture; False where the cache takes no more."""
         pictures = self.pictures(recording, frame)
         for box in boxes:
-            key = self._key(recording, camera, frame, box)
+            key = self.key(recording, camera, frame, box)
             if key is None or all(key in cache for cache in self._caches):
                 continue
             made = self._cut_all(camera, box, pictures)
@@ -215,16 +218,6 @@ class Cutter:
                 if not cache.put(key, crop):
                     return False
         return True
-
-    def _key(
-        self, recording: int, camera: int, frame: int, box_px: NDArray[np.float64]
-    ) -> bytes | None:
-        try:
-            picture = self._data.recordings[recording].picture_key(camera, frame)
-        except (MissingFrameError, NoPicturesError):
-            return None
-        box = np.asarray(box_px, dtype="<f8").tobytes()
-        return hashlib.blake2b(picture.encode() + b"\0" + box, digest_size=16).digest()
 
     def _cut_all(
         self, camera: int, box_px: NDArray[np.float64], pictures: FramePictures
@@ -239,9 +232,10 @@ class Cutter:
         return made
 
 
-def is_box(box_px: NDArray[np.float64]) -> bool:
-    """Whether this (4,) is a box at all: finite, of positive size."""
-    return bool(np.isfinite(box_px).all() and (box_px[2:] > box_px[:2]).all())
+def are_boxes(boxes_px: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """(...,) which of these (..., 4) are boxes at all: finite, of positive size."""
+    sized = (boxes_px[..., 2:] > boxes_px[..., :2]).all(axis=-1)  # NaN is not above anything
+    return np.logical_and(sized, np.isfinite(boxes_px).all(axis=-1))
 
 
 def _some_ahead(tasks: Iterator[Future[bool]], count: int) -> Iterator[Future[bool]]:
