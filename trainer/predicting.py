@@ -47,7 +47,6 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from numpy.typing import NDArray
-
     from torch import nn
 
     from core.learning.batches import Batch, BatchRequest, GroupLoader
@@ -372,6 +371,7 @@ class _Round:
             found += self.predictor.see(next(stream))
             pace.within(number, (place + 1) / count)
         del self.parts[number]
+        pace.block_seen(number)
         return found
 
     def _write(self, number: int, parts: list[SeenPart]) -> tuple[int, int]:
@@ -426,7 +426,7 @@ class _Pace:
     def __init__(self, work: _Round, mine: list[int], *, say: bool) -> None:
         self.work = work
         self.say = say
-        self.done = 0
+        self.done = self.seen = 0
         self.total = sum(len(work.blocks[b]) for b in mine)
         everything = sum(map(len, work.blocks))
         # Other ranks do as much as this one meanwhile.
@@ -438,12 +438,16 @@ class _Pace:
     def within(self, number: int, part: float) -> None:
         """A part of a block has passed the networks."""
         if time.monotonic() - self.last >= PROGRESS_S:
-            self._say(self.done + part * len(self.work.blocks[number]))
+            self._say(self.seen + part * len(self.work.blocks[number]))
+
+    def block_seen(self, number: int) -> None:
+        """A block has passed the networks; it is being written."""
+        self.seen += len(self.work.blocks[number])
 
     def block_done(self, number: int) -> None:
         """A block is on the disk."""
         self.done += len(self.work.blocks[number])
-        if self.done == self.total or time.monotonic() - self.last >= PROGRESS_S:
+        if self.done == self.total:
             self._say(self.done)
 
     def _say(self, moments: float) -> None:
