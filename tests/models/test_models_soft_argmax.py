@@ -56,7 +56,7 @@ def test_a_cell_is_four_pixels_wide_with_its_centre_between_them():
 def test_targets_are_decoded_as_the_points_they_were_made_from():
     points_px = torch.tensor([[50.25, 40.5], [20.0, 100.75]])
     cells = soft_argmax(gaussian_maps(points_px, (32, 24)), 20.0)
-    torch.testing.assert_close(crop_px_from_cells(cells), points_px, atol=0.05, rtol=0)
+    torch.testing.assert_close(crop_px_from_cells(cells), points_px, atol=0.2, rtol=0)
 
 
 def test_a_target_has_height_1_at_its_point_and_falls_by_its_sigma():
