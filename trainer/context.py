@@ -91,6 +91,11 @@ class Context:
                 keep()
             raise LeftEarlyError("stopped", "Stopped as asked; resume it to go on.")
 
+    def leave_if_asked_here(self) -> None:
+        """As `leave_if_asked`, where ranks do not keep step: a rank among others works on."""
+        if self.ranks.size == 1:
+            self.leave_if_asked()
+
     def save(
         self,
         stage: Stage,

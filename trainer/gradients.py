@@ -15,7 +15,7 @@ from __future__ import annotations
 import math
 from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Generic, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Generic, Protocol, Self, TypeVar, cast
 
 import torch
 
@@ -85,13 +85,16 @@ class GradientSum:
         self.note(term)
         if not term.total.requires_grad:
             return
-        gradients: tuple[Tensor | None, ...] = torch.autograd.grad(
+        found = torch.autograd.grad(
             term.total, self._parameters, retain_graph=not last_of_graph, allow_unused=True
         )
+        gradients = cast("tuple[Tensor | None, ...]", found)  # as allow_unused means
         for i, gradient in enumerate(gradients):
-            if gradient is not None:
-                old = self._gradients[i]
-                self._gradients[i] = gradient if old is None else old.add_(gradient)
+            old = self._gradients[i]
+            if old is None or gradient is None:
+                self._gradients[i] = gradient if old is None else old
+            else:
+                old.add_(gradient)
 
     def note(self, term: Term) -> None:
         """Count a micro-batch's loss whose gradient goes its own way."""

@@ -94,6 +94,7 @@ def looked(
     stream = loader.stream(requests)
     try:
         for batch in stream:
+            context.leave_if_asked_here()
             with resting(inside, networks.lifter):
                 sight = _look(context, networks, inside, batch)
             yield sight

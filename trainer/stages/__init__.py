@@ -14,11 +14,23 @@ import numpy as np
 
 from core.errors import DataError
 from core.learning.batches import GroupLoader, sampled
+from core.learning.unlabelled import TriangulationLoss
 from core.project.runs.config import STAGES, Stage
 from core.project.runs.events import StageFinished, StageStarted
 from trainer.checkpoint import ORDER, Place
 from trainer.loop import seeded, train
-from trainer.networks import export, new_networks, restored_lifter, restored_networks
+from trainer.networks import (
+    export,
+    new_lifter,
+    new_networks,
+    restored_lifter,
+    restored_networks,
+)
+from trainer.stages.detector import LABELLED, UNLABELLED
+from trainer.stages.finetune import Finetuning, frozen_targets, measured_scale, num_unlabelled
+from trainer.stages.lift import Lifting, candidates, filled_bank
+from trainer.stages.predict import predict_all
+from trainer.stages.pretrain import Pretraining
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
@@ -121,22 +133,75 @@ def _steps_of(context: Context, place: Place) -> int:
 def _pretrain(
     context: Context, networks: Networks, first: int, state: Mapping[str, Any] | None
 ) -> None:
-    from core.learning.unlabelled import TriangulationLoss
-    from trainer.stages.pretrain import Pretraining
-
-    options = context.config.pretrain
+    options, labelled = context.config.pretrain, context.data.labelled
     need_labels(context)
     loss = None
     if networks.confidence is not None:
         loss = TriangulationLoss(context.config.loss, device=context.device.device)
     with loading(context, networks) as loader:
-        used = used_groups(context, context.data.labelled, options.groups, options.steps, 1)
-        prefill(context, loader, used)
+        prefill(
+            context, loader, used_groups(context, labelled, LABELLED, options.groups, "pretrain")
+        )
         lesson = Pretraining(context, networks, loader, options, loss)
         if state is not None:
             lesson.restore(state)
         train(lesson, context, first)
     export(context, networks, "pretrain", options.steps)
+
+
+def _finetune(
+    context: Context, networks: Networks, first: int, state: Mapping[str, Any] | None
+) -> None:
+    options, data = context.config.finetune, context.data
+    with loading(context, networks) as loader:
+        per_step = num_unlabelled(context)
+        unlabelled = used_groups(context, data.unlabelled, UNLABELLED, per_step, "finetune")
+        labelled = used_groups(
+            context, data.labelled, LABELLED, options.labelled_groups, "finetune"
+        )
+        if not len(unlabelled):
+            need_labels(context)
+        prefill(context, loader, labelled + unlabelled)
+        if networks.scale_mm is None:
+            networks.scale_mm = measured_scale(context, networks, loader)
+        loss = TriangulationLoss(
+            context.config.loss, scale_mm=networks.scale_mm, device=context.device.device
+        )
+        frozen = None
+        if context.config.loss.gradient == "frozen" and len(unlabelled):
+            frozen = frozen_targets(
+                context, networks, loader, loss, unlabelled, fresh=state is None
+            )
+        lesson = Finetuning(context, networks, loader, loss, frozen)
+        if state is not None:
+            lesson.restore(state)
+        train(lesson, context, first)
+        networks.detector = lesson.evaluated_networks().detector
+    export(context, networks, "finetune", options.steps)
+
+
+def _lift(
+    context: Context, networks: Networks, first: int, state: Mapping[str, Any] | None
+) -> None:
+    if state is None or networks.lifter is None:
+        networks.lifter = new_lifter(context)
+    with loading(context, networks, lift_size=networks.lifter.image_size or None) as loader:
+        prefill(context, loader, candidates(context))
+        if networks.scale_mm is None:
+            networks.scale_mm = measured_scale(context, networks, loader)
+        bank = filled_bank(context, networks, loader, fresh=state is None)
+        lesson = Lifting(context, networks, loader, bank)
+        if state is not None:
+            lesson.restore(state)
+        train(lesson, context, first)
+    export(context, networks, "lift", context.config.lift.steps)
+
+
+def _predict(
+    context: Context, networks: Networks, first: int, state: Mapping[str, Any] | None
+) -> None:
+    assert (first, state) == (0, None), "prediction has its own way to go on"
+    predict_all(context, networks)
 
 
 @contextmanager
@@ -178,14 +243,15 @@ def need_labels(context: Context) -> None:
 
 
 def used_groups(
-    context: Context, groups: GroupList, per_step: int, steps: int, kind: int
+    context: Context, groups: GroupList, kind: int, per_step: int, stage: Stage
 ) -> GroupList:
     """Those groups that a stage will ever ask for."""
+    steps = num_steps(context, stage)
     if steps * per_step >= len(groups):
         return groups
     seed = seeded(context.config.run.seed, kind)
     drawn = [sampled(len(groups), per_step, step, seed) for step in range(steps)]
-    return groups.take(np.unique(np.concatenate(drawn))) if drawn else groups.take([])
+    return groups.take(np.unique(np.concatenate(drawn))) if drawn else groups[:0]
 
 
 def prefill(context: Context, loader: GroupLoader, groups: GroupList) -> None:
@@ -204,4 +270,4 @@ def prefill(context: Context, loader: GroupLoader, groups: GroupList) -> None:
     context.leave_if_asked()
 
 
-_DO = {"pretrain": _pretrain}
+_DO = {"pretrain": _pretrain, "finetune": _finetune, "lift": _lift, "predict": _predict}

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from core.learning.data import GroupList
     from core.learning.unlabelled import TriangulationLoss
     from core.project.runs.config import FinetuneOptions, PretrainOptions, Stage
+    from core.project.runs.events import WeightsMeasured
     from trainer.context import Context
     from trainer.networks import Networks
 
@@ -51,6 +52,7 @@ class DetectorLesson:
         self.options = options
         self.loss = loss
         self.steps = options.steps
+        context.device.compiled(networks.detector)
         inside = DetectorPass(networks.detector, networks.confidence)
         set_training(inside, freeze_batch_norm=options.freeze_batch_norm)
         self.module: nn.Module = context.ranks.wrapped(inside, context.device.device)
@@ -123,9 +125,24 @@ class DetectorLesson:
     def after_step(self, step: int) -> None:
         """Nothing follows a step, unless there is a teacher."""
 
+    def evaluated_networks(self) -> Networks:
+        """Those that are measured, and that later stages begin with."""
+        return self.networks
+
+    def triangulated(self, step: int) -> WeightsMeasured | None:
+        """How the unlabelled groups were triangulated since the last time, where there are any."""
+
     def evaluate(self, step: int) -> float | None:
-        """Multi-view error on the held-out groups, said as an event."""
-        return self.held_out.measure(self.stage, step, self.networks, final=step == self.steps)
+        """Multi-view error on the held-out groups, said; in between, predictions for the window."""
+        context, networks, last = self.context, self.evaluated_networks(), step == self.steps
+        score = self.held_out.measure(
+            self.stage, step, networks, final=last, unlabelled=self.triangulated(step)
+        )
+        if context.config.run.feedback and context.folder.project_dir is not None and not last:
+            from trainer.predicting import predict_most_telling
+
+            predict_most_telling(context, networks, stage=self.stage, step=step)
+        return score
 
     def state(self) -> dict[str, Any]:
         """Networks, optimiser and the noise scale."""
