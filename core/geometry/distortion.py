@@ -193,13 +193,18 @@ class LensModel:
             new_x, new_y = new_x * shrink, new_y * shrink
             moved = abs(new_x - x) + abs(new_y - y)
             x, y = new_x, new_y
-            if _is_array(moved) and not (moved > _CONVERGED).any():
+            if _at_hand(moved) and not (moved > _CONVERGED).any():
                 break
         return x, y, (moved <= _CONVERGED) & self.within(x, y)
 
 
 def _is_array(values: Numbers) -> bool:
     return isinstance(values, np.ndarray | np.generic)
+
+
+def _at_hand(values: Numbers) -> bool:
+    """Whether a look at the values costs nothing; on a GPU it would wait for them."""
+    return _is_array(values) or values.device.type == "cpu"
 
 
 def _whole(values: Numbers) -> Numbers:
