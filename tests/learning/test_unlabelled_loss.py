@@ -487,3 +487,28 @@ def test_no_option_and_no_damage_ever_makes_a_gradient_nan(
     assert residual.total.isfinite()
     assert points.grad.isfinite().all()
     assert (points.grad[~targets.counted.any(1)[:, None].expand(scene.raw.shape[:3])] == 0).all()
+
+
+@pytest.mark.cuda
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("weighting", WEIGHTINGS)
+def test_a_gpu_gives_the_loss_and_gradient_of_the_cpu(weighting):
+    scene = court_groups(noise_px=2.0)
+    found = {}
+    for device in ("cpu", "cuda"):
+        batch = Views(
+            scene.batch.rigs,
+            scene.batch.rig_index.to(device),
+            scene.batch.boxes_px.to(device),
+            scene.batch.in_view.to(device),
+        )
+        points = scene.raw.to(device).requires_grad_()
+        weights = given_weights(scene, weighting)
+        weights = None if weights is None else weights.to(device)
+        loss = TriangulationLoss(LossOptions(weighting=weighting), scale_mm=20.0, device=device)
+        targets = loss.targets(points, None, batch, weights)
+        term = loss.term(points, targets) + loss.residual_term(points, targets, batch)
+        term.total.backward()
+        found[device] = (term.total.item(), points.grad.cpu())
+    assert found["cuda"][0] == pytest.approx(found["cpu"][0], rel=1e-6)
+    assert torch.allclose(found["cuda"][1], found["cpu"][1], rtol=1e-4, atol=1e-10)
