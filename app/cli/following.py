@@ -36,7 +36,7 @@ STAGE_TITLES = {
 _POLL_S = 0.2
 _PLAIN_EVERY_S = 10.0
 _SILENT_S = 60.0
-_BAR = 24
+_BAR, _SHORT_BAR = 24, 6
 _MAX_LOSSES = 4
 
 
@@ -95,17 +95,12 @@ class Screen:
     def show(self, report: RunReport) -> None:
         """New events as lines; where the run is as a bar, or now and then as a line."""
         for event in report.events:
-            text = event_text(event)
-            if text:
+            if isinstance(event, ev.Progress):
+                self._say_now_and_then(event)
+            elif text := event_text(event):
                 self.line(text)
         self._show_silence(report)
-        latest = report.state.latest
-        if report.status not in LIVING:
-            self._draw("")
-        elif self._is_terminal:
-            self._draw(bar_text(report))
-        elif latest and any(event is latest for event in report.events):
-            self._say_now_and_then(latest)
+        self._draw(bar_text(report, self._width()) if report.status in LIVING else "")
 
     def line(self, text: str) -> None:
         """A line that stays, above the bar."""
@@ -114,15 +109,20 @@ class Screen:
         print(_printable(text), file=self._stream, flush=True)
         self._draw(bar)
 
+    def _width(self) -> int:
+        return shutil.get_terminal_size().columns - 1
+
     def _draw(self, text: str) -> None:
         if self._is_terminal and text != self._bar:
-            width = shutil.get_terminal_size().columns - 1
-            print(f"\r\x1b[K{_printable(text)[:width]}", end="", file=self._stream, flush=True)
+            shown = _printable(text)[: self._width()]
+            print(f"\r\x1b[K{shown}", end="", file=self._stream, flush=True)
             self._bar = text
 
     def _say_now_and_then(self, progress: ev.Progress) -> None:
+        """A line where there is no bar: not too many, but the last of each stage for certain."""
         now = time.monotonic()
-        if now - self._said_at >= _PLAIN_EVERY_S or progress.step >= progress.steps:
+        is_time = now - self._said_at >= _PLAIN_EVERY_S or progress.step >= progress.steps
+        if is_time and not self._is_terminal:
             self._said_at = now
             self.line(progress_text(progress))
 
@@ -133,15 +133,15 @@ class Screen:
         self._has_said_silence = is_silent
 
 
-def bar_text(report: RunReport) -> str:
-    """Where a living run is, in one line."""
+def bar_text(report: RunReport, width: int = 120) -> str:
+    """Where a living run is, in one line of at most so many characters."""
     state = report.state
     if report.status == "starting" or state.stage is None:
         return "Starting the trainer …"
+    beginning = "Stopping · " if report.status == "stopping" else ""
+    title = beginning + STAGE_TITLES[state.stage.stage]
     latest = state.latest
-    title = STAGE_TITLES[state.stage.stage]
-    text = f"{title} …" if latest is None else _bar_of(latest)
-    return f"Stopping · {text}" if report.status == "stopping" else text
+    return f"{title} …" if latest is None else _bar_of(latest, title, width)
 
 
 def progress_text(progress: ev.Progress) -> str:
@@ -198,26 +198,34 @@ def _started_text(event: ev.RunStarted) -> str:
     return "\n".join(lines)
 
 
-def _bar_of(progress: ev.Progress) -> str:
+def _bar_of(progress: ev.Progress, title: str, width: int) -> str:
+    """The bar shrinks first, then the least important words go."""
     done = progress.step / progress.steps if progress.steps > 0 else 0.0
-    filled = round(_BAR * min(max(done, 0.0), 1.0))
-    bar = "█" * filled + "·" * (_BAR - filled)
-    parts = [
-        STAGE_TITLES[progress.stage],
-        bar,
-        f"{progress.step:,}/{progress.steps:,} {percent(done)}",
-        _pace(progress),
-        *_losses(progress.losses),
-    ]
-    return "  ".join(part for part in parts if part)
+    count = f"{progress.step:,}/{progress.steps:,} {percent(done)}"
+    losses = _losses(progress.losses)
+    for words in (
+        [count, *losses, _pace(progress)],
+        [count, *losses, _time_left(progress)],
+        [count, *losses[:1], _time_left(progress)],
+        [count, _time_left(progress)],
+    ):
+        text = "  ".join(word for word in words if word)
+        room = min(_BAR, width - len(title) - len(text) - 4)
+        if room >= _SHORT_BAR:
+            filled = round(room * min(max(done, 0.0), 1.0))
+            return f"{title}  {'█' * filled}{'·' * (room - filled)}  {text}"
+    return f"{title}  {count}"
 
 
 def _pace(progress: ev.Progress) -> str:
-    if not math.isfinite(progress.seconds_left):
-        return ""
     each = progress.seconds_per_step
-    pace = f"{each:.2g} s a step, " if math.isfinite(each) else ""
-    return f"{pace}{duration(progress.seconds_left)} left"
+    parts = [f"{each:.2g} s a step" if math.isfinite(each) else "", _time_left(progress)]
+    return ", ".join(part for part in parts if part)
+
+
+def _time_left(progress: ev.Progress) -> str:
+    left = progress.seconds_left
+    return f"{duration(left)} left" if math.isfinite(left) else ""
 
 
 def _losses(losses: dict[str, float]) -> list[str]:
