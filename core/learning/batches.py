@@ -239,11 +239,7 @@ class GroupLoader:
         augmented: bool = False,
         cutout: float | None = None,
     ) -> Batch:
-        """Make one batch now, all threads working on it; see `BatchRequest`.
-
-        Raises:
-            DataError: a picture is not of the calibrated size.
-        """
+        """Make one batch now, all threads working on it; see `BatchRequest`."""
         request = BatchRequest(groups=groups, key=key, augmented=augmented, cutout=cutout)
         making = _Making(self._means, request)
         tasks = making.tasks()

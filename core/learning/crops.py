@@ -104,6 +104,20 @@ def applied(b_from_a: NDArray[np.float64], points: ArrayLike) -> NDArray[np.floa
     return points @ np.swapaxes(b_from_a[..., :2], -1, -2) + b_from_a[..., None, :, 2]
 
 
+def stored_from_raw(camera: Camera, stored_px: tuple[int, int]) -> NDArray[np.float64]:
+    """The map (2, 3) from the pixels that observations are given in to those of a stored picture.
+
+    The window's rule (`app.views.panel.view_size_px`): pictures of the calibrated shape but another
+    size are copies of that; others were cropped or padded, and keep their own pixels.
+    """
+    scale = np.ones(2)
+    if camera.size_px is not None and camera.size_px != stored_px:
+        width, height = camera.size_px
+        if abs(stored_px[0] - width * stored_px[1] / height) <= 1:
+            scale = np.array(stored_px) / (width, height)
+    return np.column_stack([np.diag(scale), (scale - 1) / 2])  # outer edges stay at -0.5
+
+
 def cut(
     picture: NDArray[np.uint8],
     raw_from_crop: NDArray[np.float64],
@@ -114,7 +128,7 @@ def cut(
 
     Args:
         picture: (h, w, 3) uint8.
-        raw_from_crop: (2, 3), pixels of the picture from those of the crop.
+        raw_from_crop: (2, 3), pixels of this picture from those of the crop.
         height: of the crop.
         width: of the crop.
 

@@ -17,9 +17,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from core.errors import DataError
 from core.learning.cache import CropCache
-from core.learning.crops import CropShape, cut
+from core.learning.crops import CropShape, composed, cut, stored_from_raw
 from core.learning.shards import KEY_BYTES
 from core.recording.errors import MissingFrameError, NoPicturesError, UnreadableImageError
 
@@ -52,6 +51,10 @@ class FramePictures:
             self._pictures[camera] = self._read(camera)
         return self._pictures[camera]
 
+    def map_from_raw(self, camera: int, size_px: tuple[int, int]) -> NDArray[np.float64]:
+        """(2, 3) stored pixels from raw ones, for a picture of this (width, height)."""
+        return stored_from_raw(self._recording.rig[camera], size_px)
+
     def _read(self, camera: int) -> Picture | None:
         try:
             picture = self._recording.read(camera, self.frame)
@@ -60,20 +63,7 @@ class FramePictures:
         except UnreadableImageError as error:
             self._problems[error.source] = str(error)
             return None
-        self._check_size(camera, picture)
         return picture
-
-    def _check_size(self, camera: int, picture: Picture) -> None:
-        calibrated = self._recording.rig[camera].size_px
-        found = (picture.shape[1], picture.shape[0])
-        if calibrated is not None and calibrated != found:
-            raise DataError(
-                f"{self._recording.name}, camera {self._recording.rig[camera].name}",
-                "picture size",
-                expected=f"{calibrated[0]} x {calibrated[1]} as calibrated",
-                found=f"{found[0]} x {found[1]}",
-                remedy="Scale the calibration to the pictures, or give the original pictures.",
-            )
 
 
 class Cutter:
@@ -225,10 +215,13 @@ class Cutter:
         picture = pictures.get(camera)
         if picture is None:
             return None
+        height, width = picture.shape[:2]
+        picture_from_raw = pictures.map_from_raw(camera, (width, height))
         made: list[Picture] = []
         for shape in self._shapes:
             raw_from_wide = shape.raw_from_wide(shape.raw_from_crop(shape.grown(box_px)))
-            made.append(cut(picture, raw_from_wide, *shape.wide_hw))
+            picture_from_wide = composed(picture_from_raw, raw_from_wide)
+            made.append(cut(picture, picture_from_wide, *shape.wide_hw))
         return made
 
 

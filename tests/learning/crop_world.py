@@ -9,6 +9,7 @@ import numpy as np
 from core.geometry import Rig
 from core.learning.data.groups import Group, GroupList
 from core.learning.data.posedata import PoseData
+from core.recording.cv import cv2
 from core.recording.errors import MissingFrameError, UnreadableImageError
 from core.skeleton import Skeleton
 from tests.geometry.camera_rigs import look_at
@@ -54,7 +55,8 @@ class DotRecording:
     skeleton: Skeleton = SKELETON
     missing: frozenset = frozenset()
     damaged: frozenset = frozenset()
-    wrong_size: bool = False
+    faulty: bool = False
+    stored: tuple = SIZE
     reads: Counter = field(default_factory=Counter)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -84,13 +86,15 @@ class DotRecording:
             raise MissingFrameError(place, **told)
         if (camera, frame) in self.damaged:
             raise UnreadableImageError(place, **told)
-        if self.wrong_size:
-            return ramp(320, 240)
+        if self.faulty:
+            raise OSError("the disk is gone")
         picture = ramp()
         for person in range(3):
             points = self.rig[camera].project(self.points_mm(person, frame))
             for (x, y), color in zip(np.round(points).astype(int), COLORS, strict=True):
                 picture[max(0, y - 5) : y + 6, max(0, x - 5) : x + 6] = color
+        if self.stored != SIZE:
+            return cv2.resize(picture, self.stored, interpolation=cv2.INTER_AREA)
         return picture
 
 

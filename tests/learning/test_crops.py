@@ -12,6 +12,7 @@ from core.learning.crops import (
     cut,
     inverted,
     sampled_crop,
+    stored_from_raw,
 )
 from tests.learning.crop_world import ramp, small_rig
 
@@ -97,6 +98,21 @@ def test_a_reduced_crop_reaches_to_the_pictures_last_pixels():
     picture = np.full((101, 103, 3), 90, np.uint8)  # no multiple of the blocks of 3
     maps = SHAPE.raw_from_crop(np.array([-0.5, -17.6, 102.5, -17.6 + 103 * 64 / 48]))
     assert np.abs(cut(picture, maps, 64, 48)[12:55, 1:47].astype(int) - 90).max() == 0
+
+
+@pytest.mark.parametrize(
+    ("stored", "corner"),
+    [
+        ((640, 480), (639.5, 479.5)),
+        ((320, 240), (319.5, 239.5)),  # a copy of half the size
+        ((1280, 960), (1279.5, 959.5)),
+        ((640, 440), (639.5, 479.5)),  # cropped: keeps its own pixels
+    ],
+)
+def test_copies_of_another_size_are_mapped_edge_to_edge(stored, corner):
+    camera = small_rig()[0]
+    edges = applied(stored_from_raw(camera, stored), np.array([(-0.5, -0.5), (639.5, 479.5)]))
+    assert np.allclose(edges, [(-0.5, -0.5), corner])
 
 
 def test_sampling_writes_into_the_memory_it_is_given():
