@@ -255,13 +255,9 @@ def evaluate(
         single_view=None,
         pixels={},
     )
-    if predicted.single_mm is not None:
-        report = replace(
-            report,
-            single_view=_single_view(
-                predicted.single_mm, truth, in_view, names, cameras, skeleton, root
-            ),
-        )
+    if (single_mm := predicted.single_mm) is not None:
+        single = _single_view(single_mm, truth, in_view, names, cameras, skeleton, root)
+        report = replace(report, single_view=single)
     if predicted.points_px is None or not rigs or not len(truth):
         return report
     index = np.zeros(len(truth), dtype=np.int64) if rig_index is None else rig_index
