@@ -24,6 +24,8 @@ COMMANDS = (
     "check",
     "shot",
     "train",
+    "predict",
+    "evaluate",
     "runs",
     "synth",
     "proxies",
