@@ -15,6 +15,7 @@ from app.cli.common import Manual
 
 EXPERIMENTS = {
     "figure4": "triangulation with noise in some of six views (1 minute, no training)",
+    "table2": "all variants of the method on a synthetic court",
 }
 
 _DESCRIPTION = (

@@ -24,6 +24,10 @@ class Progress:
         self._last = -_QUIET_SECONDS
         self._width = 0
 
+    def expect(self, total: float) -> None:
+        """Set how much there is in all, where that was not known before."""
+        self._total = total
+
     def skip(self, cost: float) -> None:
         """Count a part as finished by an earlier call."""
         self._skipped += cost

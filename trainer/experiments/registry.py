@@ -27,4 +27,5 @@ class Experiment:
 
 EXPERIMENTS: dict[str, Experiment] = {
     "figure4": Experiment(module="figure4", summary="triangulation with noise in some views"),
+    "table2": Experiment(module="table2", summary="all variants on a synthetic court"),
 }
