@@ -37,7 +37,7 @@ FAMILIES: tuple[Family, ...] = ("small", "fastpose")
 # Soft-argmax temperatures that decode Gaussian peaks of height 1 (tests/models).
 TEMPERATURES: dict[Family, float] = {"small": 20.0, "fastpose": 100.0}
 # Sides of the input must be multiples of this.
-INPUT_STEPS: dict[Family, int] = {"small": 16, "fastpose": 32}
+INPUT_STEP = 32
 MAX_SIDE = 2048
 
 __all__ = [
@@ -56,9 +56,9 @@ class DetectorSpec:
     Attributes:
         family: ``fastpose`` (AlphaPose's) or ``small``.
         depth: layers of FastPose's trunk (50, 101); blocks in a stage of the small one.
-        width: channels of FastPose's last block (128, 256); of the small one's first stage.
+        width: channels of FastPose's last block (128, 256); of the small one's too.
         joints: names of the J joints, in the order of the heatmaps.
-        input_hw: height and width of the crops, in pixels.
+        input_hw: height and width of the crops, in pixels; multiples of 32.
         temperature: of the soft-argmax.
 
     Raises:
@@ -78,9 +78,8 @@ class DetectorSpec:
         _check(bool(self.joints), "joints", "at least one joint", "none")
         _check(len(set(self.joints)) == len(self.joints), "joints", "each once", self.joints)
         _check(self.temperature > 0, "temperature", "a number above 0", self.temperature)
-        step = INPUT_STEPS[self.family]
-        right_size = all(side % step == 0 and step <= side <= MAX_SIDE for side in self.input_hw)
-        expected = f"height and width as multiples of {step} up to {MAX_SIDE}"
+        right_size = all(s % INPUT_STEP == 0 and 0 < s <= MAX_SIDE for s in self.input_hw)
+        expected = f"height and width as multiples of {INPUT_STEP} up to {MAX_SIDE}"
         _check(right_size, "input_hw", expected, self.input_hw)
         if self.family == "fastpose":
             _check(self.depth in fastpose.DEPTHS, "depth", "50 or 101", self.depth)

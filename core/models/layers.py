@@ -36,7 +36,7 @@ class PixelNormalisation(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """(N, 3, h, w) → the same shape, float."""
-        return images.to(self._scale.dtype) * self._scale + self._shift
+        return torch.addcmul(self._shift, images.to(self._scale.dtype), self._scale)
 
 
 class SqueezeExcite(nn.Module):

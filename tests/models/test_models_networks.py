@@ -57,7 +57,7 @@ def test_options_change_the_spec():
 @pytest.mark.parametrize(
     ("changes", "field"),
     [
-        ({"input_hw": (100, 96)}, "input_hw"),
+        ({"input_hw": (112, 96)}, "input_hw"),
         ({"joints": ()}, "joints"),
         ({"joints": ("nose", "nose")}, "joints"),
         ({"temperature": 0.0}, "temperature"),
@@ -251,3 +251,32 @@ def test_view_weights_stay_float32_under_autocast():
     with torch.autocast("cpu", dtype=torch.bfloat16):
         weights = confidence(torch.rand(4, 12, 8, 6).bfloat16(), 2)
     assert weights.dtype == torch.float32
+
+
+def blobs(num: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Crops of noise with a red, a green and a blue blob, and where they are."""
+    generator = torch.Generator().manual_seed(seed)
+    points = torch.rand((num, 3, 2), generator=generator) * torch.tensor([80.0, 112.0]) + 8
+    rows, columns = torch.arange(128.0)[:, None], torch.arange(96.0)
+    squared = (columns - points[..., 0, None, None]) ** 2 + (rows - points[..., 1, None, None]) ** 2
+    noise = torch.rand((num, 3, 128, 96), generator=generator) * 100
+    return (noise + 150 * torch.exp(-squared / 50)).clamp(0, 255).to(torch.uint8), points
+
+
+def test_the_small_detector_learns_from_scratch_to_localise_blobs():
+    detector = detector_of()
+    optimiser = torch.optim.Adam(detector.parameters(), 3e-3)
+    images, points = blobs(256, 1)
+    for step in range(60):
+        chosen = torch.arange(16) + 16 * step % 256
+        found = detector(images[chosen])
+        targets = gaussian_heatmaps(points[chosen], detector.spec)
+        off = (found.points_px - points[chosen]) / 64
+        loss = 10 * (found.heatmaps - targets).square().mean() + off.square().mean()
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    detector.eval()
+    fresh, truth = blobs(32, 2)
+    error = (detector(fresh).points_px - truth).norm(dim=-1)
+    assert error.median() < 2
