@@ -14,8 +14,15 @@ from pathlib import Path
 from app.cli.common import Manual
 
 EXPERIMENTS = {
-    "figure4": "triangulation with noise in some of six views (1 minute, no training)",
-    "table2": "all variants of the method on a synthetic court",
+    "figure4": "triangulation with noise in some of six views (a minute, no training)",
+    "table2": "all variants of the method, with controls, on a synthetic court",
+    "figure2": "errors against the share of labels: ours, learned weights, supervised-only",
+    "figure3": "pictures of crowded people, with weights and without",
+    "gradients": "either path of the loss's gradient blocked; the gradients compared",
+    "h36m": "Table 1: Human3.6M, 10 % of the labels and S1 only (needs --data)",
+    "mpi-inf-3dhp": "Table 3: MPI-INF-3DHP, S1 only (needs --data)",
+    "sportcenter": "Table 2 on the real SportCenter (needs --data)",
+    "agreement": "your own PROJECT without truth: agreement with its detections",
 }
 
 _DESCRIPTION = (
@@ -37,6 +44,10 @@ _EPILOG = """\
 examples:
   trilabel experiment figure4 --out figure4/
   trilabel experiment figure4 --out figure4/ --data sportcenter/ --set figure4.points=5000
+  trilabel experiment table2 --out table2/ --seeds 0,1,2
+  trilabel experiment table2 --out sanity/ --data table2/ --set data.shuffle_labels=true
+  trilabel experiment h36m --out h36m/ --data Human3.6M/ --preset gpu --set model.weights=FILE
+  trilabel experiment agreement walk.trilabel --out walk/
 
 exit codes: 0 done, 1 the data has a problem (it is named), 2 wrong usage
 """

@@ -22,6 +22,7 @@ from core.project.runs.states import LIVING
 
 if TYPE_CHECKING:
     import subprocess
+    from collections.abc import Mapping
 
     from core.project.runs.events import Event
     from core.project.runs.folder import RunFolder
@@ -32,6 +33,12 @@ STAGE_TITLES = {
     "finetune": "Fine-tuning",
     "lift": "Lifting",
     "predict": "Predicting",
+}
+# Metrics of `Evaluated`, and what they are called.
+_ERRORS = {
+    "mv_mpjpe": "multi-view",
+    "common_mpjpe": "common triangulation",
+    "sv_mpjpe": "single-view",
 }
 _POLL_S = 0.2
 _PLAIN_EVERY_S = 10.0
@@ -161,8 +168,7 @@ def event_text(event: Event) -> str:
         case ev.RunStarted():
             text = _started_text(event)
         case ev.Evaluated():
-            figures = "  ".join(f"{name} {_figure(v)}" for name, v in event.metrics.items())
-            text = f"Held out, after {event.step:,} steps: {figures}"
+            text = f"Held out, after {counted(event.step, 'step')}: {metrics_text(event.metrics)}"
         case ev.ScaleMeasured():
             text = f"Noise scale: {length(event.scale_mm)}"
         case ev.StageFinished():
@@ -176,6 +182,23 @@ def event_text(event: Event) -> str:
         case _:
             pass
     return text
+
+
+def metrics_text(metrics: Mapping[str, float | None]) -> str:
+    """The figures that say most: mean errors in millimetres, and coverage where it is not whole.
+
+    All metrics are in the events; a name that is not known here is shown where none is known.
+    """
+    known = [
+        f"{title} {length(value)}"
+        for name, title in _ERRORS.items()
+        if (value := metrics.get(name)) is not None
+    ]
+    coverage = metrics.get("mv_coverage")
+    if coverage is not None and coverage < 1:
+        known.append(f"{percent(coverage)} of the joints")
+    others = [f"{name} {_figure(value)}" for name, value in metrics.items() if value is not None]
+    return ", ".join(known or others[:_MAX_LOSSES]) or "–"
 
 
 def _interrupt(run: RunFolder, screen: Screen, interruptions: int) -> None:

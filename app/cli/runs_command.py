@@ -46,9 +46,7 @@ MANUAL = Manual(
     epilog=_EPILOG,
 )
 
-_HEADINGS = ("run", "status", "where", "held out", "begun")
-# Shown in a table, by what a metric's name begins with; the first that there is.
-_HEADLINES = ("mpjpe", "multi", "")
+_HEADINGS = ("run", "status", "where", "error on held-out frames", "begun")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -152,24 +150,16 @@ def _table(rows: list[dict[str, Any]]) -> str:
 
 
 def _cells(row: dict[str, Any]) -> tuple[str, str, str, str, str]:
-    from app.cli.following import STAGE_TITLES
+    from app.cli.following import STAGE_TITLES, metrics_text
 
     if row["status"] == "unreadable":
         return row["id"], "unreadable", "", "", ""
-    progress, stage = row["progress"], row["stage"]
+    progress, stage, evaluated = row["progress"], row["stage"], row["evaluated"]
     title = STAGE_TITLES[stage] if stage else "–"
     where = f"{title} {progress['step']:,}/{progress['steps']:,}" if progress else title
     begun = datetime.fromisoformat(row["created"]).astimezone()
-    return row["id"], row["status"], where, _headline(row["evaluated"]), f"{begun:%d %b %Y, %H:%M}"
-
-
-def _headline(evaluated: dict[str, Any] | None) -> str:
-    metrics: dict[str, float | None] = evaluated["metrics"] if evaluated else {}
-    for beginning in _HEADLINES:
-        for name, value in metrics.items():
-            if name.lower().startswith(beginning) and value is not None:
-                return f"{name} {value:.4g}"
-    return "–"
+    errors = metrics_text(evaluated["metrics"]) if evaluated else "–"
+    return row["id"], row["status"], where, errors, f"{begun:%d %b %Y, %H:%M}"
 
 
 def _note(row: dict[str, Any]) -> str:

@@ -251,8 +251,12 @@ def test_events_are_told_in_words():
     told = event_text(STARTED)
     assert "8 labelled, 1,600 unlabelled, 4 held-out groups" in told
     assert told.endswith("Test people are unlabelled, too.")
-    evaluated = ev.Evaluated(stage="finetune", step=200, metrics={"MPJPE": 61.234, "x": math.nan})
-    assert event_text(evaluated) == "Held out, after 200 steps: MPJPE 61.23  x –"
+    metrics = {"mv_mpjpe": 61.2, "sv_mpjpe": 104.4, "mv_coverage": 0.875, "mv_pck": 93.0}
+    evaluated = ev.Evaluated(stage="finetune", step=200, metrics=metrics)
+    told = "Held out, after 200 steps: multi-view 61 mm, single-view 104 mm, 88 % of the joints"
+    assert event_text(evaluated) == told
+    unknown = ev.Evaluated(stage="lift", step=1, metrics={"new": 3.0, "bad": math.nan})
+    assert event_text(unknown) == "Held out, after 1 step: new 3, bad –"
     bad = ev.Notice(level="warning", code="oom", text="Short of memory.")
     assert event_text(bad) == "warning: Short of memory."
     assert "newer" in event_text(ev.UnknownEvent(reason="newer", line="{}"))
@@ -324,7 +328,7 @@ def test_a_project_without_runs_says_how_to_start_one(project, capsys):
 
 
 def test_runs_are_listed_with_what_they_do(project, run, capsys):
-    evaluated = ev.Evaluated(stage="finetune", step=1000, metrics={"mpjpe_mm": 61.2})
+    evaluated = ev.Evaluated(stage="finetune", step=1000, metrics={"mv_mpjpe": 61.2})
     with run.lock():
         for event in (STARTED, BEGUN, HALFWAY, evaluated):
             run.append(event)
@@ -333,7 +337,7 @@ def test_runs_are_listed_with_what_they_do(project, run, capsys):
         assert line.startswith(run.id)
         assert "running" in line
         assert "Fine-tuning 1,000/2,000" in line
-        assert "mpjpe_mm 61.2" in line
+        assert "multi-view 61 mm" in line
     assert main(["runs", str(project.path)]) == 0
     told = capsys.readouterr().out
     assert "killed" in told.splitlines()[1]
