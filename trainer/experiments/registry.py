@@ -28,4 +28,11 @@ class Experiment:
 EXPERIMENTS: dict[str, Experiment] = {
     "figure4": Experiment(module="figure4", summary="triangulation with noise in some views"),
     "table2": Experiment(module="table2", summary="all variants on a synthetic court"),
+    "figure2": Experiment(module="figure2", summary="errors against the share of labels"),
+    "figure3": Experiment(module="figure3", summary="crowded people with and without weights"),
+    "gradients": Experiment(module="gradients", summary="either path of the gradient blocked"),
+    "h36m": Experiment(module="datasets", summary="Table 1, on Human3.6M"),
+    "mpi-inf-3dhp": Experiment(module="datasets", summary="Table 3, on MPI-INF-3DHP"),
+    "sportcenter": Experiment(module="datasets", summary="Table 2, on SportCenter"),
+    "agreement": Experiment(module="agreement", summary="one's own recording, without truth"),
 }

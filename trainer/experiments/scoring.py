@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from core.geometry.triangulation import Auto
+    from core.learning.batches import Batch
     from core.learning.data import GroupList, PoseData
     from core.models import Detector, Lifter, ViewConfidence
     from core.project.runs.folder import RunFolder
@@ -238,6 +239,15 @@ def _scale_mm(run: RunFolder, seen: Sequence[Seen]) -> float:
         return told[-1]
     points = torch.cat([one.points_raw for one in seen])
     return measure_scale_mm(points, None, Views.joined([one.batch for one in seen]))
+
+
+def noise_scale_mm(networks: RowNetworks, batches: Sequence[Batch]) -> float:
+    """The noise scale of the detector's predictions on these batches."""
+    module = DetectorPass(networks.detector, networks.confidence).eval()
+    with torch.no_grad():
+        seen = [see(module, batch, networks.device) for batch in batches]
+        points = torch.cat([one.points_raw for one in seen])
+        return measure_scale_mm(points, None, Views.joined([one.batch for one in seen]))
 
 
 def _pose_part(
