@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from core.geometry import Rig, triangulate
-from core.learning.data.recordings import in_view, packed
+from core.learning.data.recordings import in_view, packed, rows_among
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -58,11 +58,8 @@ class StoredBoxes:
     def boxes_of(self, keys: NDArray[np.integer]) -> NDArray[np.float64]:
         """(K, C, 4); NaN for a key that is not among the stored ones."""
         boxes = np.full((len(keys), *self._boxes.shape[1:]), np.nan)
-        if len(self.keys):
-            wanted = packed(keys)
-            row = np.minimum(np.searchsorted(self._packed, wanted), len(self.keys) - 1)
-            known = self._packed[row] == wanted
-            boxes[known] = self._boxes[row[known]]
+        row = rows_among(self._packed, keys)
+        boxes[row >= 0] = self._boxes[row[row >= 0]]
         return boxes
 
 

@@ -31,6 +31,15 @@ def packed(keys: NDArray[np.integer]) -> NDArray[np.int64]:
     return (table[:, 1] << 32) | table[:, 0]
 
 
+def rows_among(index: NDArray[np.int64], keys: NDArray[np.integer]) -> NDArray[np.intp]:
+    """(K,) the row of each key (person, frame) among sorted, `packed` ones; -1 = not there."""
+    if not len(index):
+        return np.full(len(keys), -1, dtype=np.intp)
+    wanted = packed(keys)
+    row = np.minimum(np.searchsorted(index, wanted), len(index) - 1)
+    return np.where(index[row] == wanted, row, -1)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class LabelTable:
     """The labels of one recording.
@@ -70,11 +79,7 @@ class LabelTable:
 
     def rows_of(self, keys: NDArray[np.integer]) -> NDArray[np.intp]:
         """(K,) the row of each key; -1 where it has no label."""
-        if not len(self):
-            return np.full(len(keys), -1, dtype=np.intp)
-        wanted = packed(keys)
-        row = np.minimum(np.searchsorted(self._packed, wanted), len(self) - 1)
-        return np.where(self._packed[row] == wanted, row, -1)
+        return rows_among(self._packed, keys)
 
 
 class Places(Protocol):

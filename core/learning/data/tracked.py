@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from core.geometry import Rig
-from core.learning.data.recordings import in_view, packed
+from core.learning.data.recordings import in_view, packed, rows_among
 from core.people import cylinder_boxes
 
 if TYPE_CHECKING:
@@ -41,11 +41,8 @@ class TrackBoxes:
     def boxes_of(self, keys: NDArray[np.integer]) -> NDArray[np.float64]:
         """(K, C, 4) boxes cut to the pictures; NaN without a location, and where not in view."""
         boxes = np.full((len(keys), len(self._rig), 4), np.nan)
-        if not len(self.keys):
-            return boxes
-        wanted = packed(keys)
-        row = np.minimum(np.searchsorted(self._packed, wanted), len(self.keys) - 1)
-        known = self._packed[row] == wanted
+        row = rows_among(self._packed, keys)
+        known = row >= 0
         ground = np.zeros((int(known.sum()), 3))
         ground[:, :2] = self._ground_mm[row[known]]
         boxes[known] = in_view(cylinder_boxes(ground, self._uncut, *self._size_mm), self._rig)
@@ -68,12 +65,12 @@ class CombinedPlaces:
     def boxes_of(self, keys: NDArray[np.integer]) -> NDArray[np.float64]:
         """(K, C, 4); NaN for a key that none has."""
         boxes = self._parts[0].boxes_of(keys)
-        open_rows = np.flatnonzero(~np.isin(packed(keys), self._index[0]))
+        open_rows = np.flatnonzero(rows_among(self._index[0], keys) < 0)
         for part, index in zip(self._parts[1:], self._index[1:], strict=True):
             if not len(open_rows):
                 break
             boxes[open_rows] = part.boxes_of(keys[open_rows])
-            open_rows = open_rows[~np.isin(packed(keys[open_rows]), index)]
+            open_rows = open_rows[rows_among(index, keys[open_rows]) < 0]
         return boxes
 
 
