@@ -46,6 +46,7 @@ first steps:
   trilabel import sportcenter DATASET match.trilabel
   trilabel new lab.trilabel --calibration rig.toml --videos videos/
   trilabel open lab.trilabel
+  trilabel train lab.trilabel --preset quick
 
 'trilabel COMMAND --help' tells everything about a command.
 exit codes: 0 done, 1 the data has a problem (it is named), 2 wrong usage

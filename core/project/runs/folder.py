@@ -33,7 +33,7 @@ from typing import TYPE_CHECKING, Any
 import tomli_w
 
 from core.errors import CommandRefusedError, DataError
-from core.files import sync_folder, write_text_atomically
+from core.files import sync_file, sync_folder, write_text_atomically
 from core.formats.fields import read_json, read_toml
 from core.project.runs import event_file, liveness
 from core.project.runs.config_io import read_config, with_absolute_paths, write_config
@@ -153,6 +153,7 @@ class RunFolder:
             write_config(scratch / _CONFIG, with_absolute_paths(config, Path.cwd()))
             if labels_db is not None:
                 copy_database(labels_db, scratch / _LABELS)
+                sync_file(scratch / _LABELS)
             about = {"schema": RUN_SCHEMA, "name": name or slug, "created": now.isoformat()}
             if project_dir is not None:
                 about["project"] = _told_from(parent, project_dir.absolute())

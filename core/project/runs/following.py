@@ -59,7 +59,7 @@ class RunFollower:
         launch = read_launch(run)
         is_launched = launch is not None and is_launch_alive(run, launch)
         events, self._offset = run.events(self._offset)
-        self._state = fold(events, self._state)
+        self._state = fold(events, self._state) if events else self._state
         has_spoken = launch is None or launch.events_end != self._offset
         status, text = _judge(
             run, self._state, is_alive=is_alive, is_launched=is_launched, has_spoken=has_spoken
