@@ -205,6 +205,8 @@ class GroupLoader:
         facts = lru_cache(_MOST_FACTS)(partial(_facts_of, data, self._cutter, self.shape))
         self._means = _Means(data, self._cutter, self.shape, augment, lift_size, facts)
         self._num_threads = workers if workers >= 0 else default_workers()
+        everybody = min(_MOST_WORKERS, os.cpu_count() or 1)  # nobody trains while crops are made
+        self._num_fillers = max(1, workers if workers >= 0 else everybody)
         self._pool: ThreadPoolExecutor | None = None
         if self._num_threads > 0:
             self._pool = ThreadPoolExecutor(self._num_threads, "trilabel-batch")
@@ -286,7 +288,7 @@ class GroupLoader:
             whether all was done: False where stopped, and where the cache is full (then the rest
             is made when it is asked for).
         """
-        return self._cutter.prefill(groups, progress, self._num_threads)
+        return self._cutter.prefill(groups, progress, self._num_fillers)
 
     def _made(self, request: BatchRequest) -> Batch:
         making = _Making(self._means, request)

@@ -167,10 +167,10 @@ class Cutter:
         num_views = [len(recording.rig) for recording in self._data.recordings]
         total = sum(num_views[recording] for recording, _ in frames)
         done = 0
-        with ThreadPoolExecutor(max(1, num_threads), "trilabel-prefill") as pool:
+        with ThreadPoolExecutor(num_threads, "trilabel-prefill") as pool:
             tasks = self._prefill_tasks(pool, frames)
             try:
-                for task in _some_ahead(tasks, 2 * max(1, num_threads)):
+                for task in _some_ahead(tasks, 2 * num_threads):
                     kept = task.result()
                     done += 1
                     if progress is not None and not progress(done, total):

@@ -1,8 +1,10 @@
+import contextlib
 import os
 import signal
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +29,32 @@ for n in range(100000):
 """
 
 
+SHARER = """
+import random, sys, time
+from pathlib import Path
+import numpy as np
+from core.learning import cache as module
+module._LOOK_AGAIN_S, module._ASK_AGAIN_S = 0.05, 0.1
+numbers, end = random.Random(int(sys.argv[2])), time.monotonic() + float(sys.argv[3])
+hits = 0
+while time.monotonic() < end:
+    cache = module.CropCache(Path(sys.argv[1]), 20, 10, 1 << 20)
+    for _ in range(300):
+        number = numbers.randrange(6000)
+        key = number.to_bytes(16, "little")
+        crop = np.random.default_rng(number).integers(0, 255, (20, 10, 3), dtype=np.uint8)
+        found = cache.get(key)
+        if found is None:
+            cache.put(key, crop)
+        else:
+            hits += 1
+            assert np.array_equal(found, crop)
+    assert not cache.problem, cache.problem
+    cache.close()
+print(hits)
+"""
+
+
 def crop(number: int) -> np.ndarray:
     return np.full((H, W, 3), number % 251, np.uint8)
 
@@ -40,7 +68,11 @@ def open_cache(folder: Path, limit: int = LIMIT) -> CropCache:
 
 
 def used_bytes(folder: Path) -> int:
-    return sum(path.stat().st_size for path in folder.glob("*.crops"))
+    total = 0
+    for path in folder.glob("*.crops"):
+        with contextlib.suppress(FileNotFoundError):  # deleted by another process just now
+            total += path.stat().st_size
+    return total
 
 
 def fill(cache: CropCache, start: int = 0) -> int:
@@ -220,6 +252,31 @@ def test_a_killed_process_leaves_every_crop_it_told_of_and_no_claim(tmp_path):
     assert used_bytes(tmp_path) <= LIMIT
     assert len(list(tmp_path.glob(".session-*"))) <= 1
     cache.close()
+
+
+def sharer(folder: Path, seed: int, seconds: float) -> subprocess.Popen:
+    root = Path(__file__).resolve().parents[2]
+    told = [sys.executable, "-c", SHARER, str(folder), str(seed), str(seconds)]
+    return subprocess.Popen(told, stdout=subprocess.PIPE, text=True, cwd=root)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL")
+def test_processes_share_a_folder_too_small_for_them_while_others_are_killed(tmp_path):
+    """Never a wrong crop, never more bytes than allowed, and nobody is stopped."""
+    sharing = [sharer(tmp_path, seed, 15) for seed in range(3)]
+    wait = np.random.default_rng(0)
+    largest = 0
+    for seed in range(8):
+        victim = sharer(tmp_path, 100 + seed, 60)
+        time.sleep(wait.uniform(0.6, 1.6))
+        os.kill(victim.pid, signal.SIGKILL)
+        victim.communicate()
+        largest = max(largest, used_bytes(tmp_path))
+    hits = [int(process.communicate()[0]) for process in sharing]
+    assert all(process.returncode == 0 for process in sharing)
+    assert min(hits) > 100
+    assert 0 < largest <= LIMIT
 
 
 def test_a_record_without_its_crop_is_not_believed(tmp_path):
