@@ -112,7 +112,7 @@ class Batch:
             where the person is not seen mean nothing.
         """
         maps = self.raw_from_crop
-        points = self._sides_swapped(points_crop.to(maps.dtype), mirror)
+        points = self.values_swapped(points_crop.to(maps.dtype), mirror)
         return points @ maps[..., :2].mT + maps[..., None, :, 2]
 
     def crop_points(self, points_raw: Tensor, mirror: Sequence[int] | None = None) -> Tensor:
@@ -121,11 +121,7 @@ class Batch:
         offset = points_raw.to(maps.dtype) - maps[..., None, :, 2]
         inverse, _ = torch.linalg.inv_ex(maps[..., :2])  # does not wait for a GPU, as inv does
         points = offset @ inverse.mT
-        return self._sides_swapped(points, mirror)
-
-    def values_swapped(self, values: Tensor, mirror: Sequence[int] | None = None) -> Tensor:
-        """Values of joints (G, C, J, …) of the crops, such as confidence, put right likewise."""
-        return self._sides_swapped(values, mirror)
+        return self.values_swapped(points, mirror)
 
     def to(self, device: torch.device | str) -> Batch:
         """The batch on a device; float32 instead of float64 on one (mps) that has no float64."""
@@ -161,7 +157,11 @@ class Batch:
             lift_images=None if self.lift_images is None else change(self.lift_images),
         )
 
-    def _sides_swapped(self, values: Tensor, mirror: Sequence[int] | None) -> Tensor:
+    def values_swapped(self, values: Tensor, mirror: Sequence[int] | None = None) -> Tensor:
+        """Values of joints (G, C, J, …) of the crops, such as confidence, left and right put right.
+
+        Its own inverse.
+        """
         index = torch.as_tensor(
             self.mirror if mirror is None else tuple(mirror), device=values.device
         )
