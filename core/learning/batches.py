@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Sequence
     from concurrent.futures import Future
     from pathlib import Path
-    from types import TracebackType
 
     from numpy.typing import NDArray
     from torch import Tensor
@@ -214,12 +213,7 @@ class GroupLoader:
     def __enter__(self) -> GroupLoader:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:
