@@ -11,6 +11,8 @@ import time
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
+from core.errors import DataError
+from core.learning.data import human36m, mpi_inf_3dhp, sportcenter
 from trainer.experiments.bench import RUN_SETTINGS, HeldOutBench
 from trainer.experiments.published import (
     SINGLE_VIEW,
@@ -37,6 +39,13 @@ PROTOCOLS = {
     "mpi-inf-3dhp": ("3dhp-s1",),
     "sportcenter": ("sportcenter",),
 }
+LAYOUTS = {
+    "h36m": human36m.LAYOUT,
+    "h36m-10pct": human36m.LAYOUT,
+    "h36m-s1": human36m.LAYOUT,
+    "3dhp-s1": mpi_inf_3dhp.LAYOUT,
+    "sportcenter": sportcenter.LAYOUT,
+}
 _TITLES = {
     "h36m": "Table 1: Human3.6M",
     "mpi-inf-3dhp": "Table 3: MPI-INF-3DHP",
@@ -62,7 +71,19 @@ class DatasetOptions:
 
 
 def data_source(request: Request, protocol: str) -> Source:
-    """The source of a data set given by ``--data``, with the settings of the preset."""
+    """The source of a data set given by ``--data``, with the settings of the preset.
+
+    Raises:
+        DataError: no folder was given.
+    """
+    if request.data is None and not any("data.source=" in one for one in request.settings):
+        raise DataError(
+            f"trilabel experiment {request.name}",
+            "--data",
+            expected=f"a folder with {LAYOUTS[protocol]}",
+            found="none",
+            remedy="Give it: --data DIR.",
+        )
     folder = () if request.data is None else (f"data.source={request.data}",)
     small = _SMALL if request.preset == "cpu" else ()
     return Source(
@@ -87,7 +108,7 @@ def run(request: Request) -> None:
     wanted = [part.strip() for part in options.protocols.split(",") if part.strip()]
     benches = {
         protocol: HeldOutBench(request, data_source(request, protocol), (name,))
-        for protocol in wanted or PROTOCOLS[name]
+        for protocol in _checked(name, wanted) or PROTOCOLS[name]
     }
     report = Report(_TITLES[name])
     if request.preset == "cpu":
@@ -119,6 +140,23 @@ def run(request: Request) -> None:
         "rows": {row.key: list(row.settings) for row in rows},
     }
     write_report(request, report, dict(written), configuration, time.monotonic() - started)
+
+
+def _checked(name: str, wanted: list[str]) -> list[str]:
+    """Protocols that were asked for.
+
+    Raises:
+        DataError: one of them is not of this data set.
+    """
+    for protocol in wanted:
+        if protocol not in PROTOCOLS[name]:
+            raise DataError(
+                f"--set {name}.protocols",
+                expected=f"some of {', '.join(PROTOCOLS[name])}",
+                found=repr(protocol),
+                remedy="Write their names with commas between.",
+            )
+    return wanted
 
 
 def published(name: str, protocol: str) -> dict[str, dict[str, Triple]]:

@@ -42,7 +42,8 @@ class MatchOptions:
         scale: of the pictures; 1 = SportCenter's size.
         people: 2 to 13; subjects 7 and 12 are the test people.
         cameras: side cameras in use, 3 to 6.
-        annotate_every: each n-th frame is annotated by hand.
+        annotate_every: each n-th frame is annotated by hand, with clicks that err by as much of
+            the person as 1 px does in full-size pictures.
         seed: of the match, not of the training.
         evaluate_every: each n-th frame of the test people is evaluated.
     """
@@ -71,6 +72,7 @@ class MatchOptions:
             num_people=self.people,
             picture_scale=self.scale,
             annotated=(annotated,),
+            annotation_noise_px=self.scale,
         )
 
     def told(self) -> str:

@@ -68,9 +68,9 @@ class Study:
         self.base = self._config(())
 
     def _config(self, settings: Sequence[str], after: Sequence[str] = ()) -> TrainConfig:
-        """Preset, then the experiment's, the row's and the user's settings, the last one counts."""
+        """Preset, then the experiment's and the user's settings, then what makes a row a row."""
         config = preset(_PRESETS[self.request.preset])
-        return with_settings(config, [*self.source.settings, *settings, *self._user, *after])
+        return with_settings(config, [*self.source.settings, *self._user, *settings, *after])
 
     def cost(self, rows: Sequence[Row]) -> float:
         """Of all rows of one seed, in groups that pass the detector in training."""
