@@ -145,7 +145,9 @@ def seeded(seed: int, *key: int) -> int:
     """A seed for torch from a run's seed and a key, well mixed."""
     import numpy as np
 
-    return int(np.random.SeedSequence([seed, *key]).generate_state(1, np.uint64)[0] >> 1)
+    # The key's length in front: trailing zeros would make no difference.
+    entropy = [len(key), seed, *key]
+    return int(np.random.SeedSequence(entropy).generate_state(1, np.uint64)[0] >> 1)
 
 
 class Pace:
