@@ -179,7 +179,7 @@ def test_a_file_of_ours_that_is_not_right_is_refused(change, found, saved):
 def test_a_spec_that_no_network_can_have_is_refused(field, value, saved):
     content = torch.load(saved, weights_only=True)
     torch.save({**content, "spec": {**content["spec"], field: value}}, saved)
-    with pytest.raises(DataError, match="Give weights|Correct"):
+    with pytest.raises(DataError, match=r"Give weights|Correct"):
         load_detector(saved)
 
 

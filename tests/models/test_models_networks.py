@@ -133,6 +133,8 @@ def test_compiling_breaks_no_graph_and_changes_nothing():
     torch.testing.assert_close(compiled(pictures()), detector(pictures()), atol=1e-4, rtol=1e-4)
 
 
+# Inductor itself imports parts of torch that torch calls deprecated.
+@pytest.mark.filterwarnings("ignore::DeprecationWarning:torch.*")
 @pytest.mark.slow
 def test_the_compiled_networks_learn_as_the_plain_ones_do():
     for training in (False, True):
