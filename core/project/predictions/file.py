@@ -192,8 +192,12 @@ class PredictionsFile(CheckedFile):
         offsets: (M + 1,) where each moment's rows begin.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, index_only: bool = False) -> None:
         """Open it; nothing but the index is read.
+
+        Args:
+            path: the file.
+            index_only: the rows will not be asked for: half the time, where files are many.
 
         Raises:
             DataError: it is missing, damaged, or no such file.
@@ -201,6 +205,7 @@ class PredictionsFile(CheckedFile):
         super().__init__(path, BLOCK_FORMAT, "a file of predictions")
         try:
             self._read_index()
+            self._columns = {} if index_only else self._tables()
         except DataError:
             self.close()
             raise
@@ -219,9 +224,12 @@ class PredictionsFile(CheckedFile):
             self.refuse("moments", "(recording, frame) ascending", "others")
         self._person = self.table("person", "i4", (), num)
         self._small = {name: self.table(name, kind, (), num) for name, kind in AGGREGATES.items()}
-        self._columns = {
-            name: self.table(name, COLUMNS[name][0], self.header.axes(COLUMNS[name][1]), num)
-            for name in self.header.columns
+
+    def _tables(self) -> dict[str, h5py.Dataset]:
+        axes = {name: self.header.axes(COLUMNS[name][1]) for name in self.header.columns}
+        return {
+            name: self.table(name, COLUMNS[name][0], shape, len(self))
+            for name, shape in axes.items()
         }
 
     def __len__(self) -> int:

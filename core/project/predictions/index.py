@@ -81,7 +81,7 @@ def read_block_index(path: Path) -> tuple[RoundHeader, BlockIndex]:
     Raises:
         DataError: it is missing, damaged, or no file of predictions.
     """
-    with PredictionsFile(path) as file:
+    with PredictionsFile(path, index_only=True) as file:
         part = BlockIndex(block=file.block, moments=file.moments, aggregates=file.aggregates())
         return file.header, part
 
