@@ -133,8 +133,7 @@ def _labelled(labels: Rows, held: _HeldOut, protocol: Protocol, options: DataOpt
 def _whole_frames(rows: Rows, count: int) -> Rows:
     """About `count` of the rows, never more: those of evenly spaced frames."""
     frames, place = np.unique(_packed_frames(rows), return_inverse=True)
-    num_frames = round(count / max(len(rows), 1) * len(frames))
-    num_frames = max(num_frames, min(count, 1))
+    num_frames = max(count * len(frames) // max(len(rows), 1), min(count, 1))
     chosen = ((np.arange(num_frames) + 0.5) * len(frames) / max(num_frames, 1)).astype(np.intp)
     return evenly_spaced(rows[np.isin(place, chosen)], count)
 

@@ -77,6 +77,8 @@ class CombinedPlaces:
 class PicturedPlaces:
     """Places in the cameras that have pictures at all; in the others nobody is in view.
 
+    Where no camera has any, all count: labels can be compared without pictures.
+
     Args:
         places: of C cameras.
         pictured: (C,) whether a camera has pictures.
@@ -84,7 +86,7 @@ class PicturedPlaces:
 
     def __init__(self, places: Places, pictured: Sequence[bool]) -> None:
         self._places = places
-        self._blank = ~np.asarray(pictured, dtype=bool)
+        self._blank = ~np.asarray(pictured, dtype=bool) & any(pictured)
 
     @property
     def keys(self) -> NDArray[np.int32]:
