@@ -84,14 +84,7 @@ class Checkpoints:
         path = self.folder / place.file
         content = {"schema": SCHEMA, "stage": place.stage, "step": place.step}
         content |= {"finished": finished, "state": state}
-
-        def write(temporary: Path) -> None:
-            try:
-                torch.save(content, temporary)
-            except RuntimeError as error:  # torch's zip writer tells a full disk in its own way
-                raise OSError(f"{path.name} cannot be written: {error}") from error
-
-        write_atomically(path, write)
+        write_tensors(path, content)
         if score is not None:
             self._compare(place, score)
         self._prune(place)
@@ -143,6 +136,26 @@ class Checkpoints:
         for place in mine[:-_KEEP]:
             if best is None or place != best[0]:
                 (self.folder / place.file).unlink(missing_ok=True)
+
+
+def write_tensors(path: Path, content: dict[str, Any]) -> None:
+    """Write tensors and plain values, whole or not at all.
+
+    Raises:
+        OSError: the disk is full or gone; an old file is as it was.
+    """
+
+    def write(temporary: Path) -> None:
+        try:
+            # Through a file of Python's: torch's own writer would hide why the disk said no.
+            with temporary.open("wb") as file:
+                torch.save(content, file)
+        except RuntimeError as error:  # torch, closing its archive after the disk said no
+            if isinstance(error.__context__, OSError):
+                raise error.__context__ from error
+            raise
+
+    write_atomically(path, write)
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:

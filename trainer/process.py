@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from trainer.distributed import Ranks
 
 _BEAT_S = 1.0
-_FULL = {errno.ENOSPC, errno.EDQUOT}
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 def execute(
@@ -115,7 +115,7 @@ def _outcome(
         if isinstance(error, DataError | CommandRefusedError | TrainingFailedError):
             return "failed", str(error)
         if isinstance(error, OSError) and error.errno in _FULL:
-            return "failed", f"The disk is full ({error}). Make room, then resume the run."
+            return "failed", f"No room on the disk ({error}). Make some, then resume the run."
         return "failed", f"{type(error).__name__}: {error}. The traceback is in stderr.log."
     return "done", text
 

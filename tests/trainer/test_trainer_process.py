@@ -148,6 +148,24 @@ def test_a_failure_is_told_in_words_and_its_traceback_is_kept(make_run, match, t
     assert "Traceback" in run.stderr_tail(100)
 
 
+@pytest.mark.skipif(os.name == "nt", reason="limits of a process are POSIX")
+def test_no_room_for_a_checkpoint_is_told_in_words_and_the_run_can_go_on(make_run):
+    import resource
+
+    def little_room():
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, resource.RLIM_INFINITY))
+
+    run = make_run("pretrain.steps=2", "data.cache_gb=0")
+    with run.stderr_log.open("ab") as log:
+        command = [sys.executable, "-m", "trainer", str(run.path)]
+        done = subprocess.run(command, stderr=log, preexec_fn=little_room, check=False)
+    assert done.returncode == 1
+    assert "No room on the disk" in run.exit_record().text
+    assert list(run.checkpoints_dir.iterdir()) == []
+    assert execute(run.path, resume=True).status == "done"
+
+
 def test_nothing_global_stays_behind(make_run):
     handler, threads = signal.getsignal(signal.SIGTERM), threading.active_count()
     random = torch.random.get_rng_state()

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from core.files import write_atomically
 from core.learning.batches import BatchRequest
 from core.learning.unlabelled import (
     PseudoTargets,
@@ -26,6 +25,7 @@ from core.learning.unlabelled import (
     measure_scale_mm,
 )
 from core.project.runs.events import ScaleMeasured, WeightsMeasured
+from trainer.checkpoint import write_tensors
 from trainer.gradients import Phase
 from trainer.measuring import evenly, looked, resting
 from trainer.seeing import DetectorPass, see
@@ -263,7 +263,7 @@ def _keep(path: Path, parts: Sequence[PseudoTargets | None], number: int) -> Non
     order = torch.cat([torch.arange(rank, number, len(parts)) for rank in range(len(parts))])
     whole = there.pick(torch.argsort(order))
     content = {field.name: getattr(whole, field.name) for field in fields(whole)}
-    write_atomically(path, lambda temporary: torch.save(content, temporary))
+    write_tensors(path, content)
 
 
 def num_unlabelled(context: Context) -> int:

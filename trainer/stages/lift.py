@@ -16,12 +16,12 @@ import torch
 from torch import Tensor
 
 from core.errors import DataError
-from core.files import write_atomically
 from core.learning.batches import BatchRequest, sampled
 from core.learning.lifting import LiftInputs, lift_inputs, lifting_term, root_depths_mm
 from core.learning.metrics import root_joints
 from core.learning.rig_tensors import RigTensors
 from core.learning.unlabelled import TriangulationLoss
+from trainer.checkpoint import write_tensors
 from trainer.gradients import Phase
 from trainer.loop import seeded
 from trainer.measuring import HeldOut, Sight, evenly, looked
@@ -240,7 +240,7 @@ def filled_bank(context: Context, networks: Networks, loader: GroupLoader, *, fr
         poses = _seen_by_detector(context, networks, loader, groups)
         if context.ranks.is_first:
             content = {f.name: getattr(poses, f.name) for f in fields(poses)}
-            write_atomically(path, lambda temporary: torch.save(content, temporary))
+            write_tensors(path, content)
         context.ranks.wait()
     poses = Poses(**torch.load(path, map_location="cpu", weights_only=True))
     usable = _usable(context, poses)
