@@ -140,12 +140,14 @@ def test_the_compiled_networks_learn_as_the_plain_ones_do():
     for training in (False, True):
         detector = detector_of().train(training)
         detector(pictures()).points_px.square().mean().backward()
-        plain = [p.grad.clone() for p in detector.parameters() if p.grad is not None]
+        plain = {name: p.grad.clone() for name, p in detector.named_parameters()}
+        # Its gradient is rounding alone: a constant added to a whole map moves no point.
+        del plain["network.conv_out.bias"]
         detector.zero_grad()
         torch.compile(detector)(pictures()).points_px.square().mean().backward()
-        for expected, parameter in zip(plain, detector.parameters(), strict=True):
-            error = (parameter.grad - expected).abs().max() / (expected.abs().max() + 1e-6)
-            assert error < 0.05
+        for name, expected in plain.items():
+            error = (detector.get_parameter(name).grad - expected).norm()
+            assert error < 0.01 * expected.norm(), name
 
 
 @pytest.mark.cuda
