@@ -58,7 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--setting",
         choices=["match", "practice"],
         default="match",
-        help="practice: cameras low and anywhere, people in clothes of their own; "
+        help="practice: lower cameras, anywhere, people in clothes of their own; "
         "a source domain to pre-train on",
     )
     add(

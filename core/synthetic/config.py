@@ -67,7 +67,7 @@ class SynthConfig:
         detections: also write a simulated detector's output.
         num_workers: rendering threads; None = one a core.
         setting: ``match`` is arranged like SportCenter. ``practice`` is another domain in the same
-            hall: cameras at the height of people, wherever the seed puts them, and everybody in
+            hall: lower cameras, wherever the seed puts them, and everybody in
             clothes of their own; what a detector is pre-trained on before it sees a match.
     """
 

@@ -2,7 +2,7 @@
 
 Six cameras look in from the sides, 7 to 8 m high, with the strong barrel distortion of their short
 lenses and principal points far off the middle; two hang over the court and look straight down.
-At a practice they stand round the court at the height of people, elsewhere with every seed.
+At a practice they stand round the court, lower, elsewhere with every seed.
 World: millimetres, origin at the court's centre, x across (15 m), y along (28 m), z up.
 """
 
@@ -79,13 +79,13 @@ def _cam_from_world(mount: _Mount) -> np.ndarray:
 
 
 def _practice_mount(number: int, seed: int) -> _Mount:
-    """A tripod at the edge of the hall: an eighth of the way round a camera, 1.1 to 3.2 m."""
+    """A tripod at the edge of the hall: an eighth of the way round a camera, 2 to 4.6 m."""
     rng = np.random.default_rng([seed, 7, number])
     angle = np.deg2rad(45.0 * number + rng.uniform(-18, 18))
     ring = np.array([np.cos(angle) * 8.2, np.sin(angle) * 14.5])
     target = rng.uniform(-1, 1, 2) * (3.0, 9.0)
     return _Mount(
-        (float(ring[0]), float(ring[1]), float(rng.uniform(1.1, 3.2))),
+        (float(ring[0]), float(ring[1]), float(rng.uniform(2.0, 4.6))),
         (float(target[0]), float(target[1]), float(rng.uniform(0.7, 1.2))),
         float(rng.uniform(-4, 4)),
         float(rng.uniform(720, 980)),
