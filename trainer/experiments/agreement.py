@@ -26,10 +26,15 @@ if TYPE_CHECKING:
 _OF_PRESET = {
     "cpu": (
         "data.max_labelled=12",
-        "pretrain.steps=200",
-        "finetune.steps=200",
+        "pretrain.steps=600",
+        "pretrain.learning_rate=5e-4",
+        "pretrain.decay=cosine",
+        "pretrain.heatmap_weight=1",
+        "finetune.steps=250",
         "finetune.learning_rate=1e-4",
         "lift.steps=300",
+        "lift.learning_rate=5e-4",
+        "lift.decay=cosine",
         "lift.hidden=512",
     ),
     "gpu": ("data.max_labelled=12",),

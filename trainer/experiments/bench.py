@@ -188,10 +188,7 @@ class HeldOutBench(Bench):
         with open_data(
             self.study.base.data, project_dir=source.project_dir, labels_db=source.labels_db
         ) as data:
-            self._told = (
-                f"{data.name}: {len(data.labelled)} labelled, {len(data.unlabelled)} unlabelled, "
-                f"{len(self.eval_groups(data))} measured groups. {' '.join(data.notes)}"
-            )
+            self._told = data.name
 
     def told(self) -> str:
         """What the data is."""

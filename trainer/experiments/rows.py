@@ -41,7 +41,10 @@ ROWS = {
         Row(
             key="supervised",
             label="supervised only (control)",
-            settings=("finetune.unlabelled_groups=0", *_loss(unlabelled_weight=0)),
+            settings=(
+                "finetune.unlabelled_groups=0",
+                *_loss(unlabelled_weight=0, weighting="pairwise", discard="wss"),
+            ),
         ),
         Row(
             key="nondiff-noweights",

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 _PRESETS = {"cpu": "cpu", "gpu": "paper"}
 _LOOK_EVERY_S = 1.0
-_LIFT_STEP_COST = 3.0
+_LIFT_STEP_COST = 6.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
