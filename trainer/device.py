@@ -1,8 +1,8 @@
 """Where a run computes, and how torch is set up for it; every setting is put back afterwards.
 
 `chosen_device` answers the run's ``device``, ``amp``, ``channels_last`` and ``compile`` with what
-this machine can do. `torch_settings` holds what is global in torch (threads, convolution search,
-random state), since `trainer.process.execute` also runs inside other programs.
+this machine can do. `torch_settings` holds what is global in torch (threads, precision, random
+state), since `trainer.process.execute` also runs inside other programs.
 
 Traps: Apple's GPU has no float64, so geometry stays on the processor there; two CPU runs agree bit
 for bit only with the same number of threads; `torch.compile` is done in place, so that the names
@@ -161,27 +161,24 @@ def _memory_bytes(device: torch.device) -> int:
 
 
 @contextmanager
-def torch_settings(options: RunOptions, processes_here: int = 1) -> Generator[None]:
-    """Threads, convolution search and random state of a run; put back at its end.
+def torch_settings(options: RunOptions) -> Generator[None]:
+    """Threads, precision and random state of a run; put back at its end.
 
-    Args:
-        options: the run's section of the configuration.
-        processes_here: trainer processes on this machine, which share its cores.
+    Where the run asks for no number of threads, that of the environment (OMP_NUM_THREADS, the
+    cores that this process may use) stays.
     """
     threads = torch.get_num_threads()
-    benchmark = torch.backends.cudnn.benchmark
     matmul = torch.get_float32_matmul_precision()
-    wanted = options.threads or max(1, (os.cpu_count() or 1) // processes_here)
-    devices = list(range(torch.cuda.device_count())) if torch.cuda.is_available() else []
+    # Its own device alone: asking others would make them set memory aside for this process.
+    cuda = options.device != "cpu" and torch.cuda.is_available()
+    devices = [torch.cuda.current_device()] if cuda else []
     with torch.random.fork_rng(devices=devices):
         try:
-            torch.set_num_threads(wanted)
-            torch.backends.cudnn.benchmark = True
+            torch.set_num_threads(options.threads or threads)
             torch.set_float32_matmul_precision("high")
             yield
         finally:
             torch.set_num_threads(threads)
-            torch.backends.cudnn.benchmark = benchmark
             torch.set_float32_matmul_precision(matmul)
 
 

@@ -38,13 +38,11 @@ class Ranks:
         rank: 0 writes what the run leaves behind.
         size: processes of the run.
         local_rank: this process among those of this machine.
-        local_size: processes of the run on this machine.
     """
 
     rank: int = 0
     size: int = 1
     local_rank: int = 0
-    local_size: int = 1
 
     @property
     def is_first(self) -> bool:
@@ -131,7 +129,6 @@ def joined(device_name: str) -> Generator[Ranks]:
             rank=dist.get_rank(),
             size=dist.get_world_size(),
             local_rank=local_rank,
-            local_size=int(os.environ.get("LOCAL_WORLD_SIZE", "1")),
         )
     finally:
         dist.destroy_process_group()

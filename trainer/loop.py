@@ -93,7 +93,7 @@ def train(lesson: Lesson, context: Context, first_step: int) -> None:
     """
     options, stage, last = context.config.run, lesson.stage, lesson.steps
     pace, report = Pace(first_step, last), Report()
-    with closing(_batches(lesson, first_step)) as batches:
+    with closing(stepwise_batches(lesson, first_step)) as batches:
         for step in range(first_step, last):
             context.leave_if_asked(partial(context.save, stage, step, lesson.state))
             losses = take_step(lesson, context, step, next(batches))
@@ -221,7 +221,7 @@ class Report:
         )
 
 
-def _batches(lesson: Lesson, first_step: int) -> Generator[list[Batch]]:
+def stepwise_batches(lesson: Lesson, first_step: int) -> Generator[list[Batch]]:
     """The batches of one step after the other, loaded ahead."""
     steps = range(first_step, lesson.steps)
     per_step = len(lesson.requests(first_step))

@@ -116,7 +116,8 @@ def _outcome(
             return "failed", str(error)
         if isinstance(error, OSError) and error.errno in _FULL:
             return "failed", f"No room on the disk ({error}). Make some, then resume the run."
-        return "failed", f"{type(error).__name__}: {error}. The traceback is in stderr.log."
+        text = f"{type(error).__name__}: {error}. The traceback is in stderr.log."
+        return "failed", text if ranks.size == 1 else f"{text} Another process may be the cause."
     return "done", text
 
 
@@ -134,7 +135,7 @@ def _work(
     from trainer.device import chosen_device, torch_settings
 
     with ExitStack() as held:
-        held.enter_context(torch_settings(config.run, ranks.local_size))
+        held.enter_context(torch_settings(config.run))
         device = chosen_device(config.run, ranks.local_rank)
         data = held.enter_context(
             open_data(

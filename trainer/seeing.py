@@ -9,7 +9,7 @@ Shape suffixes: G groups, C cameras, J joints, N = crops that pass.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
@@ -69,7 +69,7 @@ class Seen:
     """What the detector saw in a batch.
 
     Attributes:
-        batch: where geometry is computed.
+        batch: where geometry is computed; without its pictures.
         points_raw: (G, C, J, 2) raw pixels; any number where nobody is in view.
         confidence: (G, C, J), 0 there.
         heatmaps: (N, J, h/4, w/4).
@@ -94,7 +94,7 @@ def see(module: nn.Module, batch: Batch, device: Device) -> Seen:
     chosen = shown.nonzero()[:, 0]
     images = batch.images.flatten(0, 1)
     images = images if len(chosen) == len(images) else images[chosen]
-    batch = batch.to(device.geometry)
+    batch = replace(batch, images=batch.images[:0]).to(device.geometry)
     places = chosen.to(device.device)
     with device.autocast():
         passed: Passed = module(device.pictures(images), places, batch.in_view.to(device.device))

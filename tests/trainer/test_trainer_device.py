@@ -39,13 +39,6 @@ def test_settings_of_torch_are_put_back_after_a_failure():
     assert torch.equal(torch.random.get_rng_state(), state)
 
 
-def test_processes_of_one_machine_share_its_cores():
-    import os
-
-    with torch_settings(RunOptions(), processes_here=2):
-        assert torch.get_num_threads() == max(1, (os.cpu_count() or 1) // 2)
-
-
 @pytest.mark.parametrize(
     ("error", "expected"),
     [

@@ -129,7 +129,7 @@ def test_stop_writes_a_checkpoint_of_the_very_step_and_leaves(make_run):
 
 
 def test_sigterm_ends_a_run_as_cancelled_and_it_can_go_on(make_run):
-    run = make_run("pretrain.steps=60")
+    run = make_run("pretrain.steps=25")
     process = start(run)
     wait_for(run, lambda event: isinstance(event, ev.CheckpointSaved), process)
     process.terminate()

@@ -9,6 +9,7 @@ from core.project.runs import events as ev
 from trainer.slurm import Allocation, TrainTask, submit
 
 
+@pytest.mark.slow
 def test_a_job_of_two_tasks_trains_one_run(make_run, monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     run = make_run("pretrain.steps=1")

@@ -178,6 +178,28 @@ def test_a_frozen_image_branch_stays_as_it_was(make_run):
     assert all(not state[key].any() for key in means)
 
 
+def test_evaluations_bring_predictions_of_some_frames_for_the_window(make_run):
+    run = done(make_run("run.feedback=true", "run.evaluate_every=2", "pretrain.steps=5"))
+    assert [event.step for event in said(run, ev.Evaluated)] == [2, 4, 5]
+    rounds = said(run, ev.PredictionRoundFinished)
+    assert [(event.stage, event.step) for event in rounds] == [("pretrain", 2), ("pretrain", 4)]
+    best = (run.checkpoints_dir / "best.json").read_text()
+    assert "pretrain" in best
+
+
+# Inductor itself imports parts of torch that torch calls deprecated.
+@pytest.mark.filterwarnings("ignore::DeprecationWarning:torch.*")
+@pytest.mark.slow
+def test_a_compiled_detector_trains_and_is_exported_under_its_plain_names(make_run):
+    plain = done(make_run("pretrain.steps=2", name="plain"))
+    compiled = done(make_run("pretrain.steps=2", "run.compile=true", name="compiled"))
+    for ours, theirs in zip(
+        losses_of(compiled, "pretrain"), losses_of(plain, "pretrain"), strict=True
+    ):
+        assert ours == pytest.approx(theirs, rel=1e-2)
+    assert state_of(compiled).keys() == state_of(plain).keys()
+
+
 def test_without_labels_a_stage_that_needs_them_says_so(make_run):
     run = make_run("data.labelled_percent=0")
     finished = execute(run.path)

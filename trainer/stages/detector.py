@@ -161,7 +161,8 @@ class DetectorLesson:
 def adam(module: nn.Module, learning_rate: float) -> torch.optim.Adam:
     """Adam without weight decay, over what trains."""
     parameters = [p for p in module.parameters() if p.requires_grad]
-    return torch.optim.Adam(parameters, learning_rate)
+    fused = all(p.device.type in {"cpu", "cuda"} for p in parameters)
+    return torch.optim.Adam(parameters, learning_rate, fused=fused)
 
 
 def decayed(learning_rate: float, decay: Literal["none", "cosine"], step: int, steps: int) -> float:
