@@ -22,6 +22,7 @@ EXPERIMENTS = {
     "h36m": "Table 1: Human3.6M, 10 % of the labels and S1 only (needs --data)",
     "mpi-inf-3dhp": "Table 3: MPI-INF-3DHP, S1 only (needs --data)",
     "sportcenter": "Table 2 on the real SportCenter (needs --data)",
+    "demo-weights": "train the small detector that comes with trilabel, on generated practices",
     "agreement": "your own PROJECT without truth: agreement with its detections",
 }
 

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 SOLIDS_PER_PERSON = 24
 BALL_RADIUS_M = 0.122
 SHUTTER_S = 0.006
+# Share of people at a practice in a shirt of their own; the others wear numbers, by which front
+# and back can be told from afar, and so left and right.
+_NO_NUMBER = 0.25
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +58,10 @@ def make_cast(config: SynthConfig) -> Cast:
     builds = draw_builds(motion.roles, rng)
     numbers = rng.permutation(np.arange(4, 60))
     if config.setting == "practice":
-        looks = tuple(dress(role, draw_own_kit(rng), None, rng) for role in motion.roles)
+        looks = tuple(
+            dress(role, draw_own_kit(rng), None if rng.random() < _NO_NUMBER else int(number), rng)
+            for role, number in zip(motion.roles, numbers, strict=False)
+        )
     else:
         kits = draw_kits(rng)
         looks = tuple(

@@ -34,5 +34,6 @@ EXPERIMENTS: dict[str, Experiment] = {
     "h36m": Experiment(module="datasets", summary="Table 1, on Human3.6M"),
     "mpi-inf-3dhp": Experiment(module="datasets", summary="Table 3, on MPI-INF-3DHP"),
     "sportcenter": Experiment(module="datasets", summary="Table 2, on SportCenter"),
+    "demo-weights": Experiment(module="demo_weights", summary="the detector that comes along"),
     "agreement": Experiment(module="agreement", summary="one's own recording, without truth"),
 }
