@@ -217,10 +217,23 @@ def test_detections_take_the_place_of_labels_where_the_protocol_says_so(project)
         assert len(data.labelled) == 2
         assert {group.frame for group in data.labelled} == {4}
         assert {group.frame for group in data.unlabelled} == set(range(9)) - {4}
-        for group in (*data.held_out, *data.labelled, Group(0, 3, 2), Group(0, 7, 6)):
+        assert any("agreement" in note for note in data.notes)
+    with opened(project, protocol="project-detections", held_out_percent=75) as data:
+        assert {group.frame for group in data.held_out} == set(range(3, 12)), "the wrong one, too"
+        for group in (*data.held_out, *data.labelled):
             truth = POSES[PERSONS.index(group.person), group.frame]
             np.testing.assert_allclose(data.points_mm(group), truth, atol=0.5)
-        assert any("agreement" in note for note in data.notes)
+
+
+def test_labels_of_unlabelled_groups_are_known_to_nobody(project):
+    add_detections(project)
+    with opened(project, protocol="project-detections", held_out_percent=25) as data:
+        assert data.unlabelled
+        for group in data.unlabelled:
+            assert np.isnan(data.points_mm(group)).all()
+            assert np.isnan(data.targets_px(group)).all()
+        for group in (*data.labelled, *data.held_out):
+            assert np.isfinite(data.points_mm(group)).all()
 
 
 def test_people_of_the_test_split_are_held_out(project):

@@ -1,4 +1,8 @@
-"""`open_data`: from options to the groups that a training learns from."""
+"""`open_data`: from options to the groups that a training learns from.
+
+Trap: an unlabelled group may have a label in the data set (a protocol that uses a tenth of them,
+say). It is taken away here, so that no stage can learn from it by mistake.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +18,8 @@ from core.learning.data.shuffling import shuffled
 
 if TYPE_CHECKING:
     from core.learning.data.dataset import DataSet
+    from core.learning.data.groups import GroupList
+    from core.learning.data.recordings import PoseRecording
     from core.project.runs.config import DataOptions
 
 
@@ -44,7 +50,9 @@ def open_data(
     selection = select(dataset, protocol, options)
     data = PoseData(
         name=f"{dataset.name} by {protocol.name}",
-        recordings=dataset.recordings,
+        recordings=_without_other_labels(
+            dataset.recordings, selection.labelled + selection.held_out
+        ),
         skeleton=dataset.skeleton,
         labelled=selection.labelled,
         unlabelled=selection.unlabelled,
@@ -61,6 +69,17 @@ def open_data(
     if options.shuffle_labels:
         return replace(data, recordings=shuffled(data.recordings, data.labelled, seed))
     return data
+
+
+def _without_other_labels(
+    recordings: tuple[PoseRecording, ...], groups: GroupList
+) -> tuple[PoseRecording, ...]:
+    """The recordings with the labels of these groups alone."""
+    parts = [groups.rows[groups.rows[:, 0] == number, 1:] for number in range(len(recordings))]
+    return tuple(
+        replace(recording, labels=recording.labels.of(keys))
+        for recording, keys in zip(recordings, parts, strict=True)
+    )
 
 
 def _open(

@@ -27,7 +27,8 @@ class PoseData:
         recordings: their rigs may differ, the number of cameras C does not.
         skeleton: J joints, of all recordings.
         labelled: groups whose labels may be learned from.
-        unlabelled: groups without labels; none of them is labelled or held out.
+        unlabelled: groups whose labels, if there are any, are not known here; none of them is
+            labelled or held out.
         held_out: labelled groups that nothing is learned from.
         notes: what every report must say about how these were chosen.
     """
@@ -54,7 +55,7 @@ class PoseData:
         return self.recording(group).boxes_px(group.person, group.frame)
 
     def points_mm(self, group: Group) -> NDArray[np.float64]:
-        """(J, 3) the 3D label, world; NaN = none."""
+        """(J, 3) the 3D label, world; NaN = none, as for all groups but labelled and held-out."""
         return self.recording(group).points_mm(group.person, group.frame)
 
     def targets_px(self, group: Group) -> NDArray[np.float64]:

@@ -81,6 +81,13 @@ class LabelTable:
         """(K,) the row of each key; -1 where it has no label."""
         return rows_among(self._packed, keys)
 
+    def of(self, keys: NDArray[np.integer]) -> LabelTable:
+        """The labels of these keys alone; keys without a label are left out."""
+        rows = np.unique(self.rows_of(keys))
+        rows = rows[rows >= 0]
+        views = None if self.label_px is None else self.label_px[rows]
+        return LabelTable(self.keys[rows], self.points_mm[rows], views)
+
 
 class Places(Protocol):
     """Where people are in the views of a recording."""
