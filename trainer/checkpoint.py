@@ -27,10 +27,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from core.learning.data import GroupList
+
 SCHEMA = 1
 ORDER = ("start", "pretrain", "finetune", "lift", "predict")
 _NAME = re.compile(r"(start|pretrain|finetune|lift|predict)-(\d{6,})\.pt")
 _KEEP = 2
+# What torch raises on a file that a disk has damaged.
+_DAMAGED = (RuntimeError, EOFError, pickle.UnpicklingError, zipfile.BadZipFile)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -158,6 +162,28 @@ def write_tensors(path: Path, content: dict[str, Any]) -> None:
     write_atomically(path, write)
 
 
+def store_for(path: Path, groups: GroupList, tensors: dict[str, Any]) -> None:
+    """Write tensors with a row for each of these groups.
+
+    Raises:
+        OSError: the disk is full or gone; an old file is as it was.
+    """
+    rows = torch.from_numpy(groups.rows.copy())
+    write_tensors(path, {"groups": rows, "tensors": tensors})
+
+
+def stored_for(path: Path, groups: GroupList) -> dict[str, Any] | None:
+    """What `store_for` wrote of these very groups; None where it is of others, or not there."""
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except (FileNotFoundError, *_DAMAGED):
+        return None
+    rows = torch.from_numpy(groups.rows.copy())
+    if not isinstance(content, dict) or not torch.equal(content.get("groups", rows[:0]), rows):
+        return None
+    return content["tensors"]
+
+
 def read_checkpoint(path: Path) -> dict[str, Any]:
     """A checkpoint's content: schema, stage, step, finished, state; on the processor.
 
@@ -166,7 +192,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     """
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError, zipfile.BadZipFile) as error:
+    except (OSError, *_DAMAGED) as error:
         raise DataError(
             path,
             expected="a checkpoint",

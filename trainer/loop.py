@@ -208,7 +208,7 @@ class Report:
             self._sums[name] = self._sums.get(name, 0.0) + value
 
     def progress(self, stage: Stage, step: int, pace: Pace) -> Progress:
-        """The line of progress; losses are means since the last one, NaN if all were skipped."""
+        """The line of progress; losses are means since the last one, none if all were skipped."""
         means = {name: value / self._steps for name, value in self._sums.items()}
         self._sums, self._steps = {}, 0
         return Progress(

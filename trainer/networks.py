@@ -66,6 +66,8 @@ def new_networks(context: Context) -> Networks:
     context.notice("info", "weights", report.text)
     networks = Networks(context.device.placed(detector))
     _add_confidence(networks, context)
+    if networks.confidence is not None:
+        context.notice("info", "weights", "The learned view weights start untrained.")
     return networks
 
 

@@ -147,11 +147,12 @@ def _preset_lines() -> list[str]:
 
 def _made(arguments: argparse.Namespace) -> RunFolder:
     from core.project import Project
-    from core.project.runs.config_io import refuse_missing_paths
+    from core.project.runs.config_io import refuse_contradictions, refuse_missing_paths
     from core.project.runs.folder import RUNS_FOLDER, RunFolder
 
     config = _config(arguments)
     refuse_missing_paths(config)
+    refuse_contradictions(config)
     with Project.open(arguments.project, read_only=True) as project:
         return RunFolder.create(
             project.path / RUNS_FOLDER,

@@ -24,6 +24,7 @@ from core.errors import DataError
 from core.geometry import estimate_scale_mm, robust_triangulate, triangulate
 from core.learning.losses import BoxFrame, Term, no_autocast, squared_distance
 from core.learning.rig_tensors import GroupCameras, RigTensors, exact
+from core.project.runs.config_io import refuse_loss_contradictions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -167,7 +168,7 @@ class TriangulationLoss:
         Raises:
             DataError: where the options contradict each other, or need a scale there is not.
         """
-        _check(options)
+        refuse_loss_contradictions(options)
         self.options = options
         self.scale_mm = options.scale_mm or scale_mm
         if self.scale_mm is None and needs_scale(options):
@@ -363,17 +364,6 @@ def needs_scale(options: LossOptions) -> bool:
         or (options.weighting == "pairwise" and not options.sigma_mm)
         or (wss and not options.wss_threshold_mm)
     )
-
-
-def _check(options: LossOptions) -> None:
-    if options.teacher and options.gradient in ("detach_prediction", "frozen"):
-        raise DataError(
-            "config",
-            "loss.gradient",
-            expected="full or detach_target with loss.teacher, whose targets carry no gradient",
-            found=options.gradient,
-            remedy="Choose one of them, or leave the teacher out.",
-        )
 
 
 def undistorted_points(

@@ -17,6 +17,7 @@ from core.project.runs.config_io import (
     preset_description,
     preset_names,
     read_config,
+    refuse_contradictions,
     refuse_missing_paths,
     value_of,
     with_settings,
@@ -236,3 +237,32 @@ def test_the_written_file_holds_every_option(tmp_path):
     for section, options in asdict(TrainConfig()).items():
         assert f"[{section}]" in text
         assert all(f"{name} = " in text for name in options)
+
+
+@pytest.mark.parametrize(
+    ("key", "changes"),
+    [
+        ("loss.gradient", ("loss.teacher=true", "loss.gradient=frozen")),
+        ("predict.weighting", ("predict.weighting=learned",)),
+        ("model.image_weights", ("model.image_weights=x.pth", "model.image_branch=small")),
+        ("finetune.labelled_groups", ("finetune.labelled_groups=0", "loss.unlabelled_weight=0")),
+    ],
+)
+def test_options_that_cannot_go_together_are_refused(key, changes):
+    refuse_contradictions(TrainConfig())
+    with pytest.raises(DataError, match=key):
+        refuse_contradictions(with_settings(TrainConfig(), changes))
+
+
+def test_options_that_need_each_other_are_let_through():
+    for changes in (
+        ("predict.weighting=learned", "loss.weighting=learned"),
+        ("finetune.labelled_groups=0",),
+        ("finetune.labelled_groups=0", "loss.unlabelled_weight=0", "run.stages=pretrain"),
+    ):
+        refuse_contradictions(with_settings(TrainConfig(), changes))
+
+
+@pytest.mark.parametrize("name", preset_names())
+def test_no_preset_contradicts_itself(name):
+    refuse_contradictions(preset(name))

@@ -205,3 +205,44 @@ def test_without_labels_a_stage_that_needs_them_says_so(make_run):
     finished = execute(run.path)
     assert finished.status == "failed"
     assert "labelled" in finished.text
+
+
+def test_targets_frozen_for_fewer_steps_are_not_taken_for_those_of_other_groups(make_run):
+    settings = ("loss.gradient=frozen", "finetune.steps=2", "finetune.unlabelled_groups=1")
+    run = done(make_run(*settings, stages=("finetune",)))
+    config = run.path / "config.toml"
+    config.write_text(config.read_text().replace("steps = 2\n", "steps = 4\n"))
+    assert execute(run.path, resume=True).status == "done"
+    assert "frozen-targets" in [notice.code for notice in said(run, ev.Notice)]
+    assert said(run, ev.Progress)[-1].step == 4
+
+
+def test_the_view_weights_are_pretrained_whatever_the_discard_rule(make_run):
+    run = done(make_run("loss.weighting=learned", "loss.discard=wss", "pretrain.steps=1"))
+    assert "learned" in losses_of(run, "pretrain")[0]
+
+
+def test_more_views_asked_for_than_there_are_cameras_is_said(make_run):
+    run = done(make_run("loss.min_views=5", "pretrain.steps=0"))
+    (notice,) = [n for n in said(run, ev.Notice) if n.code == "few-cameras"]
+    assert "loss.min_views is 5, but there are 4 cameras" in notice.text
+
+
+@pytest.mark.parametrize(
+    ("stage", "settings", "words"),
+    [
+        ("lift", ("data.labelled_percent=0",), "labelled or unlabelled groups"),
+        ("finetune", ("finetune.labelled_groups=0",), "finetune.labelled_groups is 0"),
+    ],
+)
+def test_a_stage_with_nobody_to_learn_from_says_so(make_run, stage, settings, words):
+    finished = execute(make_run("data.unlabelled_rate=1000", *settings, stages=(stage,)).path)
+    assert finished.status == "failed"
+    assert words in finished.text
+
+
+def test_what_contradicts_itself_is_refused_before_anything_is_done(make_run):
+    run = make_run("loss.teacher=true", "loss.gradient=frozen", stages=("pretrain", "finetune"))
+    finished = execute(run.path)
+    assert (finished.status, said(run, ev.StageStarted)) == ("failed", [])
+    assert "loss.gradient" in finished.text

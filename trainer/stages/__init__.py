@@ -16,6 +16,7 @@ from core.errors import DataError
 from core.learning.batches import GroupLoader, sampled
 from core.learning.unlabelled import TriangulationLoss
 from core.project.runs.config import STAGES, Stage
+from core.project.runs.config_io import refuse_contradictions
 from core.project.runs.events import StageFinished, StageStarted
 from trainer.checkpoint import ORDER, Place
 from trainer.loop import seeded, train
@@ -28,7 +29,7 @@ from trainer.networks import (
 )
 from trainer.stages.detector import LABELLED, UNLABELLED
 from trainer.stages.finetune import Finetuning, frozen_targets, measured_scale, num_unlabelled
-from trainer.stages.lift import Lifting, candidates, filled_bank
+from trainer.stages.lift import Lifting, candidates, filled_bank, need_poses
 from trainer.stages.predict import predict_all
 from trainer.stages.pretrain import Pretraining
 
@@ -73,6 +74,8 @@ def run_stages(context: Context, *, resume: bool) -> None:
         TrainingFailedError: the training cannot go on.
         DataError: something that the stages need is missing or wrong.
     """
+    refuse_contradictions(context.config)
+    _warn_of_few_cameras(context)
     networks, newest = _begin(context, resume=resume)
     for stage in STAGES:
         if stage not in context.config.run.stages:
@@ -86,6 +89,18 @@ def run_stages(context: Context, *, resume: bool) -> None:
         state = newest.state if newest.place.stage == stage and first else None
         _DO[stage](context, networks, first, state)
         context.emit(StageFinished(stage=stage))
+
+
+def _warn_of_few_cameras(context: Context) -> None:
+    """Say where the options ask for more views than there are: no joint would ever be kept."""
+    cameras, loss = context.data.num_cameras, context.config.loss
+    for name, views in (("min_views", loss.min_views), ("gate_views", loss.gate_views)):
+        if views > cameras:
+            text = (
+                f"loss.{name} is {views}, but there are {cameras} cameras: no triangulated joint "
+                "will ever count. Set it lower."
+            )
+            context.notice("warning", "few-cameras", text)
 
 
 def num_steps(context: Context, stage: Stage) -> int:
@@ -137,7 +152,11 @@ def _pretrain(
     need_labels(context)
     loss = None
     if networks.confidence is not None:
-        loss = TriangulationLoss(context.config.loss, device=context.device.device)
+        # For the loss of the view weights, which needs no noise scale: any number will do.
+        scale_mm = networks.scale_mm or 1.0
+        loss = TriangulationLoss(
+            context.config.loss, scale_mm=scale_mm, device=context.device.device
+        )
     with loading(context, networks) as loader:
         prefill(
             context, loader, used_groups(context, labelled, LABELLED, options.groups, "pretrain")
@@ -160,7 +179,7 @@ def _finetune(
             context, data.labelled, LABELLED, options.labelled_groups, "finetune"
         )
         if not len(unlabelled):
-            need_labels(context)
+            need_labels(context, options.labelled_groups)
         prefill(context, loader, labelled + unlabelled)
         if networks.scale_mm is None:
             networks.scale_mm = measured_scale(context, networks, loader)
@@ -186,6 +205,7 @@ def _lift(
     if state is None or networks.lifter is None:
         networks.lifter = new_lifter(context)
     with loading(context, networks, lift_size=networks.lifter.image_size or None) as loader:
+        need_poses(context)
         prefill(context, loader, candidates(context))
         if networks.scale_mm is None:
             networks.scale_mm = measured_scale(context, networks, loader)
@@ -226,12 +246,20 @@ def loading(
                 context.notice("warning", "pictures", problem)
 
 
-def need_labels(context: Context) -> None:
-    """Refuse to learn from labels where there are none.
+def need_labels(context: Context, per_step: int = 1) -> None:
+    """Refuse to learn from labels where there are none, or none of them is asked for.
 
     Raises:
-        DataError: there is no labelled group.
+        DataError: there is no labelled group, or steps have none.
     """
+    if not per_step:
+        raise DataError(
+            context.data.name,
+            "unlabelled groups",
+            expected="at least one, since finetune.labelled_groups is 0",
+            found="none",
+            remedy="Set finetune.labelled_groups, or leave finetune out of run.stages.",
+        )
     if not len(context.data.labelled):
         raise DataError(
             context.data.name,

@@ -25,7 +25,7 @@ from core.learning.unlabelled import (
     measure_scale_mm,
 )
 from core.project.runs.events import ScaleMeasured, WeightsMeasured
-from trainer.checkpoint import write_tensors
+from trainer.checkpoint import store_for, stored_for
 from trainer.gradients import Phase
 from trainer.measuring import evenly, looked, resting
 from trainer.seeing import DetectorPass, see
@@ -242,9 +242,10 @@ def frozen_targets(
     """The targets of these groups, computed once and kept in the run's checkpoints."""
     path = context.checkpoints.folder / _FROZEN
     rows = {group: row for row, group in enumerate(groups)}
-    if fresh or not path.is_file():
+    kept = None if fresh else stored_for(path, groups)
+    if kept is None:
         if not fresh:
-            text = "The frozen targets are gone; made anew by the detector as it is now."
+            text = "There are no frozen targets of these groups; made by the detector as it is now."
             context.notice("warning", "frozen-targets", text)
         mine = [
             loss.targets(sight.points_raw, None, sight.batch, sight.weights).detached().to("cpu")
@@ -252,18 +253,19 @@ def frozen_targets(
         ]
         parts = context.ranks.gathered(PseudoTargets.joined(mine) if mine else None)
         if context.ranks.is_first:
-            _keep(path, parts, len(groups))
+            _keep(path, groups, parts)
         context.ranks.wait()
-    kept = torch.load(path, map_location="cpu", weights_only=True)
+        kept = stored_for(path, groups)
+        assert kept is not None
     return FrozenTargets(rows, PseudoTargets(**kept))
 
 
-def _keep(path: Path, parts: Sequence[PseudoTargets | None], number: int) -> None:
+def _keep(path: Path, groups: GroupList, parts: Sequence[PseudoTargets | None]) -> None:
     there = PseudoTargets.joined([part for part in parts if part is not None])
-    order = torch.cat([torch.arange(rank, number, len(parts)) for rank in range(len(parts))])
+    starts = range(len(parts))
+    order = torch.cat([torch.arange(rank, len(groups), len(parts)) for rank in starts])
     whole = there.pick(torch.argsort(order))
-    content = {field.name: getattr(whole, field.name) for field in fields(whole)}
-    write_tensors(path, content)
+    store_for(path, groups, {field.name: getattr(whole, field.name) for field in fields(whole)})
 
 
 def num_unlabelled(context: Context) -> int:

@@ -21,7 +21,7 @@ from core.learning.lifting import LiftInputs, lift_inputs, lifting_term, root_de
 from core.learning.metrics import root_joints
 from core.learning.rig_tensors import RigTensors
 from core.learning.unlabelled import TriangulationLoss
-from trainer.checkpoint import write_tensors
+from trainer.checkpoint import store_for, stored_for
 from trainer.gradients import Phase
 from trainer.loop import seeded
 from trainer.measuring import HeldOut, Sight, evenly, looked
@@ -221,6 +221,23 @@ def candidates(context: Context) -> GroupList:
     return data.labelled + evenly(data.unlabelled, context.config.lift.max_unlabelled)
 
 
+def need_poses(context: Context) -> None:
+    """Refuse to learn lifting where nobody is to be learned from.
+
+    Raises:
+        DataError: there is neither a labelled nor an unlabelled group.
+    """
+    if not len(candidates(context)):
+        raise DataError(
+            context.data.name,
+            "poses to lift",
+            expected="labelled or unlabelled groups",
+            found="none",
+            remedy="Label some frames, import tracks or detections, or leave lift out of "
+            "run.stages.",
+        )
+
+
 def filled_bank(context: Context, networks: Networks, loader: GroupLoader, *, fresh: bool) -> Bank:
     """Have the fixed detector look at all groups, or take up what it said before the run was left.
 
@@ -236,13 +253,15 @@ def filled_bank(context: Context, networks: Networks, loader: GroupLoader, *, fr
     """
     path = context.checkpoints.folder / _POSES
     groups = candidates(context)
-    if fresh or not path.is_file():
+    kept = None if fresh else stored_for(path, groups)
+    if kept is None:
         poses = _seen_by_detector(context, networks, loader, groups)
         if context.ranks.is_first:
-            content = {f.name: getattr(poses, f.name) for f in fields(poses)}
-            write_tensors(path, content)
+            store_for(path, groups, {f.name: getattr(poses, f.name) for f in fields(poses)})
         context.ranks.wait()
-    poses = Poses(**torch.load(path, map_location="cpu", weights_only=True))
+        kept = stored_for(path, groups)
+        assert kept is not None
+    poses = Poses(**kept)
     usable = _usable(context, poses)
     if not bool(usable.any()):
         raise DataError(

@@ -25,7 +25,11 @@ class RunOptions:
     amp: bool = option(True, "bfloat16 networks on CUDA; geometry and losses stay float32/64.")
     channels_last: bool = option(True, "Picture layout that convolutions like best.")
     compile: bool = option(False, "torch.compile the networks: a slow start, faster steps.")
-    threads: int = option(0, "CPU threads of the trainer; 0 = as many as there are cores.", low=0)
+    threads: int = option(
+        0,
+        "CPU threads of each process; 0 = as OMP_NUM_THREADS says, else its share of the cores.",
+        low=0,
+    )
     micro_batch: int = option(
         0,
         "Groups that pass through the network at once; 0 = all. Halved where memory is short.",
@@ -38,7 +42,8 @@ class RunOptions:
         200, "Steps between two looks at the held-out groups; 0 = at the end only.", low=0
     )
     feedback: bool = option(
-        True, "Predict after each evaluation, the most interesting frames first."
+        True,
+        "Predict up to 200 frames after each evaluation of the detector, the most telling first.",
     )
 
 
@@ -74,7 +79,9 @@ class DataOptions:
         high=90,
         unit="%",
     )
-    use_accepted: bool = option(True, "Accepted pseudo-labels count as labels.")
+    use_accepted: bool = option(
+        True, "Accepted pseudo-labels count as labels. Without effect so far: none can be accepted."
+    )
     test_people_unlabelled: bool = option(
         False, "Let test people into the unlabelled pool (said in every report)."
     )
@@ -92,8 +99,12 @@ class ModelOptions:
     detector: Literal["auto", "small", "fastpose"] = option(
         "auto", "auto: fastpose on a GPU, small without one."
     )
-    depth: Literal[50, 101] = option(101, "Layers of FastPose's SE-ResNet.")
-    width: Literal[128, 256] = option(128, "Channels of FastPose's last block.")
+    depth: Literal[50, 101] = option(
+        101, "Layers of FastPose's SE-ResNet; weights from a file bring their own."
+    )
+    width: Literal[128, 256] = option(
+        128, "Channels of FastPose's last block; weights from a file bring their own."
+    )
     input_height: int = option(0, "Crop height; 0 = 320 for fastpose, 128 for small.", low=0)
     input_width: int = option(0, "Crop width; 0 = 256 for fastpose, 96 for small.", low=0)
     temperature: float = option(0.0, "Of the soft-argmax; 0 = the network's own.", low=0)
@@ -162,7 +173,9 @@ class LossOptions:
     unlabelled_weight: float = option(
         1.0, "Factor of L_tri; 0 = supervised-only, the control of every comparison.", low=0
     )
-    ramp_steps: int = option(0, "Steps in which that factor grows from 0.", low=0)
+    ramp_steps: int = option(
+        0, "Steps in which that factor (and residual_weight) grows from 0.", low=0
+    )
     gradient: Literal["full", "detach_target", "detach_prediction", "frozen"] = option(
         "full",
         "full: through the triangulation too (the paper). detach_target: non-differentiable "

@@ -26,6 +26,7 @@ from core.project.runs.option_rows import find_option, near_names, option_table,
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from core.project.runs.config import LossOptions
     from core.project.runs.option_rows import OptionRow, OptionValue
 
 CONFIG_SCHEMA = 1
@@ -144,6 +145,57 @@ def refuse_missing_paths(config: TrainConfig) -> None:
                 found=value,
                 remedy=row.info.help,
             )
+
+
+def refuse_contradictions(config: TrainConfig) -> None:
+    """Refuse options that cannot go together, before hours are spent on the way to them.
+
+    Raises:
+        DataError: names the first.
+    """
+    refuse_loss_contradictions(config.loss)
+    fine, loss, model = config.finetune, config.loss, config.model
+    if config.predict.weighting == "learned" != loss.weighting:
+        raise DataError(
+            "config",
+            "predict.weighting",
+            expected="none, pairwise or consensus, since loss.weighting is not learned",
+            found="learned",
+            remedy="Choose one of them, or set loss.weighting to learned, too.",
+        )
+    if model.image_weights and model.image_branch in ("small", "none"):
+        raise DataError(
+            "config",
+            "model.image_weights",
+            expected="nothing, or model.image_branch=resnet50, whose weights they are",
+            found=f"a file, and model.image_branch={model.image_branch}",
+            remedy="Leave one of them out.",
+        )
+    is_unlabelled = fine.unlabelled_groups and (loss.unlabelled_weight or loss.residual_weight)
+    if "finetune" in config.run.stages and not fine.labelled_groups and not is_unlabelled:
+        raise DataError(
+            "config",
+            "finetune.labelled_groups",
+            expected="1 or more, since no loss looks at unlabelled groups",
+            found="0",
+            remedy="Give it some, or leave finetune out of run.stages.",
+        )
+
+
+def refuse_loss_contradictions(loss: LossOptions) -> None:
+    """The part of `refuse_contradictions` that is about the section [loss].
+
+    Raises:
+        DataError: targets of a teacher that the gradient option has no use for.
+    """
+    if loss.teacher and loss.gradient in ("detach_prediction", "frozen"):
+        raise DataError(
+            "config",
+            "loss.gradient",
+            expected="full or detach_target with loss.teacher, whose targets carry no gradient",
+            found=loss.gradient,
+            remedy="Choose one of them, or leave the teacher out.",
+        )
 
 
 @cache

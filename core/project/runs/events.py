@@ -82,7 +82,7 @@ class Progress(RunEvent):
         step: steps done.
         steps: steps in all.
         seconds_left: until the end of the stage; NaN while it is not known.
-        losses: by name; NaN where a step was skipped.
+        losses: by name, means since the last event; empty where all those steps were skipped.
         seconds_per_step: lately.
     """
 
