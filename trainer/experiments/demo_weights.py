@@ -47,7 +47,7 @@ _SETTINGS = (
     *RUN_SETTINGS,
     "run.checkpoint_every=500",
 )
-_STEPS = {"cpu": 2600, "gpu": 20000}
+_STEPS = {"cpu": 3000, "gpu": 20000}
 _PRACTICE_SCALE = 0.6
 
 
