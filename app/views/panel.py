@@ -183,15 +183,13 @@ class ViewPanel:
 def view_size_px(camera: Camera, recorded: tuple[int, int] | None) -> tuple[int, int]:
     """The size of a camera's full picture in the pixels that observations are given in.
 
-    Calibrated and recorded size may differ. Pictures of the same shape are taken for smaller or
-    larger copies, and are stretched to the calibrated size. Others were cropped or padded (1088
-    calibrated lines, 1080 recorded ones), and keep their own pixels.
+    Calibrated and recorded size may differ: copies are stretched to the calibrated size, other
+    pictures keep their own pixels (`Camera.is_copied_by`).
     """
+    if recorded is not None and not camera.is_copied_by(recorded):
+        return recorded
     width, height = (max(1, round(length)) for length in camera.extent_px)
-    if recorded is None:
-        return width, height
-    is_copy = abs(recorded[0] - width * recorded[1] / height) <= 1
-    return (width, height) if camera.size_px is not None and is_copy else recorded
+    return width, height
 
 
 def make_panels(rig: Rig, recording: Recording | None) -> dict[int, ViewPanel]:

@@ -136,6 +136,18 @@ class Camera:
         """The same camera with this picture size in pixels."""
         return replace(self, size_px=(width, height))
 
+    def is_copied_by(self, size_px: tuple[int, int]) -> bool:
+        """Whether pictures of this (width, height) are the calibrated ones, maybe scaled.
+
+        Pictures of the calibrated shape are taken for smaller or larger copies. Others were cropped
+        or padded (1088 calibrated lines, 1080 recorded ones): they keep their own pixels, as all do
+        where the calibration does not say its size.
+        """
+        if self.size_px is None:
+            return False
+        width, height = self.size_px
+        return abs(size_px[0] - width * size_px[1] / height) <= 1
+
     def cam_from_world(self, points_mm: ArrayLike) -> NDArray[np.float64]:
         """World points (..., 3) in this camera's frame, mm: x right, y down, z ahead."""
         return np.asarray(points_mm, dtype=np.float64) @ self.R.T + self.t_mm

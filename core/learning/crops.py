@@ -107,14 +107,11 @@ def applied(b_from_a: NDArray[np.float64], points: ArrayLike) -> NDArray[np.floa
 def stored_from_raw(camera: Camera, stored_px: tuple[int, int]) -> NDArray[np.float64]:
     """The map (2, 3) from the pixels that observations are given in to those of a stored picture.
 
-    The window's rule (`app.views.panel.view_size_px`): pictures of the calibrated shape but another
-    size are copies of that; others were cropped or padded, and keep their own pixels.
+    Copies of another size are scaled, other pictures keep their own pixels (`is_copied_by`).
     """
     scale = np.ones(2)
-    if camera.size_px is not None and camera.size_px != stored_px:
-        width, height = camera.size_px
-        if abs(stored_px[0] - width * stored_px[1] / height) <= 1:
-            scale = np.array(stored_px) / (width, height)
+    if camera.is_copied_by(stored_px):
+        scale = np.array(stored_px) / camera.extent_px
     return np.column_stack([np.diag(scale), (scale - 1) / 2])  # outer edges stay at -0.5
 
 
