@@ -8,7 +8,7 @@ Shape suffixes: G groups, C cameras, J joints.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -72,6 +72,12 @@ class PredictionSettings:
             ),
             learned=weighting == "learned",
         )
+
+    @classmethod
+    def own(cls, config: TrainConfig, scale_mm: float) -> PredictionSettings:
+        """How the run triangulates in training, whatever it stores: by its section [loss] alone."""
+        same = replace(config.predict, weighting=config.loss.weighting)
+        return cls.of(replace(config, predict=same), scale_mm)
 
     def to_dict(self) -> Mapping[str, Setting]:
         """Plain values, as a round's header has them."""

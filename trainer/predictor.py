@@ -12,6 +12,7 @@ Shape suffixes: G groups, C cameras, J joints.
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -341,36 +342,48 @@ def predict_groups(
     data: PoseData,
     groups: Sequence[Group],
     device: Device,
-    how: PredictionSettings,
+    how: Callable[[Sequence[Sighting]], PredictionSettings],
     *,
     batch: int = 64,
-    workers: int = -1,
+    single_view: bool = True,
     loader: GroupLoader | None = None,
-    should_stop: Callable[[], bool] = lambda: False,
-) -> PredictionRows | None:
-    """Predict some groups in memory: what evaluations and experiments are made from.
+    look: Callable[[], None] = lambda: None,
+    said: Callable[[str, str], None] = lambda _code, _text: None,
+) -> PredictionRows:
+    """Predict some groups in memory: what a training and the experiments are measured by.
 
     Args:
-        networks: the detector, and the lifter where single-view poses are wanted.
+        networks: the detector; the lifter, where single-view poses are wanted; the view weights,
+            where they are to be used.
         data: the groups' recordings.
         groups: any; their order does not matter.
         device: where networks run.
-        how: how to triangulate; its noise scale is set.
+        how: how to triangulate what was seen; asked once, for a noise scale may follow from it.
         batch: crops at once.
-        workers: threads that load.
+        single_view: use the lifter, where there is one.
         loader: for these networks, maybe with a cache; None makes one without.
-        should_stop: asked between batches.
+        look: called between batches; what it raises ends the work.
+        said: is told (code, text) of what a person should know.
 
     Returns:
-        sorted by (recording, frame, person); None where stopped.
+        sorted by (recording, frame, person).
     """
     ordered = sorted(groups, key=lambda g: (g.recording, g.frame, g.person))
     parts: list[SeenPart] = []
-    with Predictor(
-        networks, data, device, batch=batch, learned=how.learned, workers=workers, loader=loader
-    ) as predictor:
-        for loaded in predictor.loader.stream(predictor.requests(ordered)):
-            if should_stop():
-                return None
+    with (
+        Predictor(
+            networks,
+            data,
+            device,
+            batch=batch,
+            learned=networks.confidence is not None,
+            single_view=single_view,
+            loader=loader,
+            said=said,
+        ) as predictor,
+        closing(predictor.loader.stream(predictor.requests(ordered))) as stream,
+    ):
+        for loaded in stream:
+            look()
             parts += predictor.see(loaded)
-        return predictor.finished(parts, how)
+        return predictor.finished(parts, how(predictor.sightings(parts)))

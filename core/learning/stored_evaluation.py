@@ -1,4 +1,7 @@
-"""Stored predictions against labels or truth, without any network (and without torch).
+"""Rows of predictions against labels or truth, without any network (and without torch).
+
+The one way by which everything is measured: `trilabel evaluate` with stored rounds, a training
+with its held-out groups, and the experiments, both with rows that were never stored.
 
 Groups are looked up by (recording, frame, person) in one round, never across rounds. A person whom
 the round has no row for was in no picture: no joint found, which counts against coverage.
@@ -94,34 +97,70 @@ def evaluate_stored(
     """
     rows = predictions.rows(moments_of(groups), round_number)
     header = next(r.header for r in predictions.rounds if r.header.round == round_number)
-    rigs = tuple(recording.rig for recording in data.recordings)
-    _check(header.run, "cameras", header.cameras, rigs[0].names)
+    _check(header.run, "cameras", header.cameras, data.recordings[0].rig.names)
     _check(header.run, "joints", header.joints, data.skeleton.joints)
-    index = groups.rows[:, 0].astype(np.int64)
-    given = _input(rows, groups, len(header.cameras), len(header.joints))
-    if given.single_mm is not None:
-        assert rows is not None
-        depths = np.full((len(groups), len(header.cameras)), np.nan)
-        there, places = _places(rows, groups)
-        assert rows.root_depth_mm is not None, "single-view poses without their root's depth"
-        depths[there] = rows.root_depth_mm[places]
-        root = root_points(truth_mm, root_joints(data.skeleton))
-        for place, rig in enumerate(rigs):
-            here = index == place
-            given.single_mm[here] = rerooted_mm(
-                given.single_mm[here], depths[here], _depths_mm(rig, root[here]), rig
-            )
+    return evaluate_groups(
+        aligned(rows, data, groups, truth_mm),
+        data,
+        groups,
+        truth_mm,
+        common_scale_mm=common_scale_mm,
+        min_views=min_views,
+    )
+
+
+def evaluate_groups(
+    given: EvaluationInput,
+    data: PoseData,
+    groups: GroupList,
+    truth_mm: Floats,
+    *,
+    common_scale_mm: float | None = None,
+    min_views: int = 3,
+) -> EvaluationReport:
+    """Compare what was predicted for groups, in their order, with truth; see `evaluate_stored`."""
     return evaluate(
         given,
         truth_mm,
         groups.rows[:, 1].tolist(),
-        header.cameras,
+        data.recordings[0].rig.names,
         data.skeleton,
-        rigs=rigs,
-        rig_index=index,
+        rigs=tuple(recording.rig for recording in data.recordings),
+        rig_index=groups.rows[:, 0].astype(np.int64),
         common_scale_mm=common_scale_mm,
         min_views=min_views,
     )
+
+
+def aligned(
+    rows: PredictionRows | None, data: PoseData, groups: GroupList, truth_mm: Floats
+) -> EvaluationInput:
+    """The predictions in the order of the groups, single-view poses with the root's true depth.
+
+    Args:
+        rows: in any order; nothing is known of groups without a row.
+        data: whose rigs and skeleton they were made with.
+        groups: S.
+        truth_mm: (S, J, 3) world, of which the root alone is used; NaN = none, and then there is
+            no single-view pose either.
+    """
+    given = _input(rows, groups, data.num_cameras, data.skeleton.num_joints)
+    if given.single_mm is not None:
+        assert rows is not None
+        depths = np.full((len(groups), data.num_cameras), np.nan)
+        there, places = _places(rows, groups)
+        assert rows.root_depth_mm is not None, "single-view poses without their root's depth"
+        depths[there] = rows.root_depth_mm[places]
+        root = root_points(truth_mm, root_joints(data.skeleton))
+        for place, recording in enumerate(data.recordings):
+            here = groups.rows[:, 0] == place
+            given.single_mm[here] = rerooted_mm(
+                given.single_mm[here],
+                depths[here],
+                _depths_mm(recording.rig, root[here]),
+                recording.rig,
+            )
+    return given
 
 
 def _check(run: str, field: str, found: tuple[str, ...], expected: tuple[str, ...]) -> None:

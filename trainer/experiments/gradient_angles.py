@@ -14,8 +14,8 @@ import torch
 
 from core.learning.batches import GroupLoader
 from core.learning.unlabelled import TriangulationLoss
-from trainer.device import torch_settings
-from trainer.experiments.scoring import RowNetworks, noise_scale_mm
+from trainer.device import chosen_device, torch_settings
+from trainer.experiments.scoring import left_networks, noise_scale_mm
 from trainer.measuring import evenly
 from trainer.seeing import DetectorPass, see
 
@@ -26,8 +26,10 @@ if TYPE_CHECKING:
 
     from core.learning.batches import Batch
     from core.learning.data import PoseData
+    from core.models import Detector
     from core.project.runs.config import LossOptions
     from core.project.runs.folder import RunFolder
+    from trainer.device import Device
 
 _OpenPath = Literal["full", "detach_target", "detach_prediction"]
 _PATHS: tuple[_OpenPath, ...] = ("full", "detach_target", "detach_prediction")
@@ -55,17 +57,20 @@ def gradient_angles(
     found: dict[str, list[float]] = {}
     groups = evenly(data.unlabelled, num_batches * _GROUPS)
     with torch_settings(run.config.run):
-        networks = RowNetworks.of(run)
+        device = chosen_device(run.config.run)
+        networks = left_networks(run, device)
         hw = networks.detector.spec.input_hw
         with GroupLoader(data, input_hw=hw, cache_dir=cache_dir) as loader:
             batches = [
                 loader.batch(groups[first : first + _GROUPS])
                 for first in range(0, len(groups), _GROUPS)
             ]
-        scale_mm = noise_scale_mm(networks, batches)
+        scale_mm = noise_scale_mm(networks, device, batches)
         for batch in batches:
             gradients: dict[str, Tensor] = {
-                path: _gradient(networks, batch, replace(options, gradient=path), scale_mm)
+                path: _gradient(
+                    networks.detector, device, batch, replace(options, gradient=path), scale_mm
+                )
                 for path in _PATHS
             }
             if gradients["full"].norm() > 0:
@@ -74,12 +79,14 @@ def gradient_angles(
     return found
 
 
-def _gradient(networks: RowNetworks, batch: Batch, options: LossOptions, scale_mm: float) -> Tensor:
+def _gradient(
+    detector: Detector, device: Device, batch: Batch, options: LossOptions, scale_mm: float
+) -> Tensor:
     """Of L_tri in all weights of the detector, one long vector, float64."""
-    module = DetectorPass(networks.detector).eval()  # fixed batch statistics, as in fine-tuning
+    module = DetectorPass(detector).eval()  # fixed batch statistics, as in fine-tuning
     module.zero_grad(set_to_none=True)
-    seen = see(module, batch, networks.device)
-    loss = TriangulationLoss(options, scale_mm=scale_mm, device=networks.device.geometry)
+    seen = see(module, batch, device)
+    loss = TriangulationLoss(options, scale_mm=scale_mm, device=device.geometry)
     term = loss.term(seen.points_raw, loss.targets(seen.points_raw, None, seen.batch))
     (term.total / term.count.clamp_min(1)).backward()
     parts = [p.grad.flatten().double() for p in module.parameters() if p.grad is not None]

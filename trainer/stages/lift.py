@@ -9,7 +9,7 @@ Shape suffixes: G groups, C cameras, J joints, N = views that somebody is seen i
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -281,10 +281,9 @@ def _seen_by_detector(
     loss = TriangulationLoss(
         context.config.loss, scale_mm=networks.scale_mm, device=context.device.device
     )
-    alone = replace(networks, lifter=None)
     mine = groups[context.ranks.mine]
     parts = context.ranks.gathered(
-        _joined(_poses(context, loss, s) for s in looked(context, alone, loader, mine))
+        _joined(_poses(context, loss, s) for s in looked(context, networks, loader, mine))
     )
     there = Poses.joined([part for part in parts if part is not None])
     number = len(groups)
