@@ -32,14 +32,20 @@ _WORST_OF_THREE = 2
 def every_moment(data: PoseData, options: PredictOptions) -> Moments:
     """(M, 2) all moments that the options ask for, ascending; also those where nobody stands.
 
-    A recording ends with the last frame at which anybody is anywhere.
+    A recording ends with the last frame at which anybody is anywhere. Where only each n-th frame
+    is asked for, those held out are among them all the same: a run that cannot be evaluated is
+    worth little.
     """
     parts: list[Moments] = []
+    held_out = moments_of_groups(data.held_out)
     for number, recording in enumerate(data.recordings):
         frames = recording.places.keys[:, 1]
         end = int(frames[-1]) + 1 if len(frames) else 0
         stop = min(options.stop_frame or end, end)
         chosen = np.arange(options.first_frame, max(stop, options.first_frame), options.every)
+        judged = held_out[held_out[:, 0] == number, 1]
+        judged = judged[(judged >= options.first_frame) & (judged < stop)]
+        chosen = np.union1d(chosen, judged)
         parts.append(np.stack([np.full_like(chosen, number), chosen], axis=1))
     return np.concatenate(parts).astype(np.int64)
 

@@ -1,10 +1,12 @@
 """The geometry of predictions, and of their evaluation, on points that are known."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
-from core.learning.data.groups import Group
+from core.learning.data.groups import Group, GroupList
 from core.learning.lifting import LiftInputs, lift_inputs, root_depths_mm
 from core.learning.rig_tensors import RigTensors
 from core.learning.stored_evaluation import rerooted_mm
@@ -213,6 +215,12 @@ def test_the_plan_names_everybody_with_a_box_by_frame_and_person():
     parts = list(by_whole_frames(groups, 2))
     assert [{group.frame for group in part} for part in parts] == [{1}, {4}]
     assert [len(part) for part in by_whole_frames(groups, 4)] == [6]
+
+
+def test_held_out_frames_are_predicted_even_where_each_nth_frame_is_asked_for():
+    data = replace(court_data(10), held_out=GroupList([(0, ALONE, 4), (0, ALONE, 9)]))
+    moments = every_moment(data, PredictOptions(every=3, stop_frame=8))
+    assert moments[:, 1].tolist() == [0, 3, 4, 6]
 
 
 def test_blocks_keep_the_order_of_moments_and_are_sorted_inside():
