@@ -20,7 +20,10 @@ from trainer.experiments.table2 import introduction
 from trainer.experiments.tables import add_tables, comparison, plot_rows
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from trainer.experiments.request import Request
+    from trainer.experiments.rows import Row
     from trainer.experiments.tables import Results
 
 _OF_PRESET = {
@@ -60,30 +63,10 @@ def run(request: Request) -> None:
         CommandRefusedError: a training failed.
     """
     started = time.monotonic()
-    if request.project is None:
-        raise DataError(
-            "trilabel experiment agreement",
-            "PROJECT",
-            expected="a project whose detections were imported",
-            found="none",
-            remedy="Write its folder behind the name: trilabel experiment agreement "
-            "NAME.trilabel --out DIR.",
-        )
     options = request.own("agreement", AgreementOptions())
     rows = rows_of(options.rows)
-    project_dir = request.project.absolute()
-    source = Source(
-        project_dir=project_dir,
-        labels_db=project_dir / LABELS_FILE,
-        settings=(
-            "data.protocol=project-detections",
-            "loss.sigma_mm=0",
-            "loss.wss_threshold_mm=0",
-            *RUN_SETTINGS,
-            *_OF_PRESET[request.preset],
-        ),
-    )
-    bench = HeldOutBench(request, source, ("agreement",))
+    project_dir = _project_dir(request)
+    bench = HeldOutBench(request, _source(request, project_dir), ("agreement",))
     bench.expect(rows)
     starts, runs = bench.train(rows)
     results: Results = {
@@ -100,17 +83,9 @@ def run(request: Request) -> None:
     )
     image = plot_rows(rows, results, request.out, "agreement")
     report.image(image, "Distance to the triangulated detections, by row")
-    report.section("What it says")
-    report.bullets(
-        [
-            f"**{row.label} against supervised-only**: own triangulation "
-            f"{comparison(results, row.key, 'supervised', 'multi_view')}; common triangulation "
-            f"{comparison(results, row.key, 'supervised', 'common')}; single-view "
-            f"{comparison(results, row.key, 'supervised', 'single_view')}."
-            for row in rows
-            if row.key != "supervised" and "supervised" in results
-        ]
-    )
+    if "supervised" in results:
+        report.section("What it says")
+        report.bullets([_against_control(row, results) for row in rows if row.key != "supervised"])
     add_tables(report, rows, results)
     configuration = {
         "agreement": asdict(options),
@@ -119,3 +94,46 @@ def run(request: Request) -> None:
     }
     write_report(request, report, dict(results), configuration, time.monotonic() - started)
     bench.progress.finish(f"Wrote {request.out / 'report.md'}")
+
+
+def _project_dir(request: Request) -> Path:
+    """The project's folder.
+
+    Raises:
+        DataError: none was given.
+    """
+    if request.project is None:
+        raise DataError(
+            "trilabel experiment agreement",
+            "PROJECT",
+            expected="a project whose detections were imported",
+            found="none",
+            remedy="Write its folder behind the name: trilabel experiment agreement "
+            "NAME.trilabel --out DIR.",
+        )
+    return request.project.absolute()
+
+
+def _source(request: Request, project_dir: Path) -> Source:
+    return Source(
+        project_dir=project_dir,
+        labels_db=project_dir / LABELS_FILE,
+        settings=(
+            "data.protocol=project-detections",
+            "loss.sigma_mm=0",
+            "loss.wss_threshold_mm=0",
+            *RUN_SETTINGS,
+            *_OF_PRESET[request.preset],
+        ),
+    )
+
+
+def _against_control(row: Row, results: Results) -> str:
+    own, common, single = (
+        comparison(results, row.key, "supervised", way)
+        for way in ("multi_view", "common", "single_view")
+    )
+    return (
+        f"**{row.label} against supervised-only**: own triangulation {own}; common triangulation "
+        f"{common}; single-view {single}."
+    )

@@ -40,7 +40,7 @@ _MOST_GROUPS = 2000
 RUN_SETTINGS = (
     "run.feedback=false",
     "run.evaluate_every=0",
-    "run.checkpoint_every=1000000",
+    "run.checkpoint_every=500",
 )
 
 

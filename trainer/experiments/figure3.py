@@ -19,7 +19,7 @@ from trainer.experiments.plots import COLORS, new_figure, save_figure
 from trainer.experiments.report import Report, write_report
 from trainer.experiments.rows import rows_of
 from trainer.experiments.scoring import poses_of
-from trainer.experiments.tables import mean_of
+from trainer.experiments.tables import WAYS, mean_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -97,13 +97,7 @@ def run(request: Request) -> None:
     report.section("All measured groups")
     report.table(
         ["row", "multi-view", "multi-view, common", "single-view"],
-        [
-            [
-                row.label,
-                *(f"{mean_of(results, row.key, way):.1f}" for way in _WAYS),
-            ]
-            for row in rows
-        ],
+        [[row.label, *(f"{mean_of(results, row.key, way):.1f}" for way in WAYS)] for row in rows],
     )
     configuration = {
         "figure3": asdict(options),
@@ -118,9 +112,6 @@ def run(request: Request) -> None:
         time.monotonic() - started,
     )
     court.progress.finish(f"Wrote {request.out / 'report.md'}")
-
-
-_WAYS = ("multi_view", "common", "single_view")
 
 
 def most_crowded(data: PoseData, groups: GroupList, num: int) -> list[Shown]:
