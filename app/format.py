@@ -4,16 +4,9 @@ from __future__ import annotations
 
 import math
 
+from core.text import duration, percent
 
-def duration(seconds: float) -> str:
-    """A time left, in the two largest units that say something."""
-    whole = max(0, round(seconds))
-    if whole < 60:
-        return f"{whole} s"
-    minutes, whole = divmod(whole, 60)
-    if minutes < 60:
-        return f"{minutes} min {whole:02d} s"
-    return f"{minutes // 60} h {minutes % 60:02d} min"
+__all__ = ["counted", "duration", "joint_name", "length", "number", "percent", "pixels"]
 
 
 def length(value_mm: float) -> str:
@@ -37,17 +30,6 @@ def pixels(value_px: float) -> str:
     if not math.isfinite(value_px):
         return "–"
     return f"{value_px:.0f} px" if abs(value_px) >= 10 else f"{value_px:.1f} px"
-
-
-def percent(share: float, digits: int = 0) -> str:
-    """A share from 0 to 1; a dash where there is none. Never 100 where something is missing."""
-    if not math.isfinite(share):
-        return "–"
-    unit = 10.0 ** (digits + 2)
-    rounded = round(share * unit)
-    if share < 1:
-        rounded = min(rounded, round(unit) - 1)
-    return f"{rounded * 100 / unit:.{digits}f} %"
 
 
 def counted(number_of: int, noun: str) -> str:

@@ -84,6 +84,17 @@ def png_path(text: str) -> Path:
     return Path(text)
 
 
+def num_processes(text: str) -> int:
+    """A number from 1 to 1024, for argparse.
+
+    Raises:
+        argparse.ArgumentTypeError: it is none.
+    """
+    if not text.isdecimal() or not 1 <= int(text) <= 1024:
+        raise argparse.ArgumentTypeError(f"expected a number from 1 to 1024, found {text!r}")
+    return int(text)
+
+
 def window_size(text: str) -> tuple[int, int]:
     """``1600x900`` as (1600, 900), for argparse.
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.cli.common import Manual, report
+from app.cli.common import Manual, num_processes, report
 
 if TYPE_CHECKING:
+    import argparse
+
     from core.project.runs.folder import RunFolder
 
 _DESCRIPTION = """\
@@ -70,18 +71,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add(
         "--processes",
-        type=_count,
+        type=num_processes,
         default=1,
         metavar="N",
         help="processes that share the frames, one for each GPU; default: 1",
     )
     add("--detach", action="store_true", help="start it and leave; see 'trilabel runs'")
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal() or not 1 <= int(text) <= 1024:
-        raise argparse.ArgumentTypeError(f"expected a number from 1 to 1024, found {text!r}")
-    return int(text)
 
 
 def run(arguments: argparse.Namespace) -> int:

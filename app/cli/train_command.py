@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import argparse
 import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.cli.common import Manual, report
+from app.cli.common import Manual, num_processes, report
 
 if TYPE_CHECKING:
+    import argparse
+
     from core.project.runs.config import TrainConfig
     from core.project.runs.folder import RunFolder
     from core.project.runs.option_rows import OptionRow
@@ -67,7 +68,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--resume", metavar="RUN", help="go on with a run: its id, a part of it, or last")
     add(
         "--processes",
-        type=_count,
+        type=num_processes,
         default=1,
         metavar="N",
         help="processes that share the work, one for each GPU; default: 1",
@@ -190,9 +191,3 @@ def _resumed(arguments: argparse.Namespace) -> RunFolder:
             "--config, --set and --name, or start a new run."
         )
     return find_run(arguments.project, arguments.resume)
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal() or not 1 <= int(text) <= 1024:
-        raise argparse.ArgumentTypeError(f"expected a number from 1 to 1024, found {text!r}")
-    return int(text)

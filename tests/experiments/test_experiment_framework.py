@@ -11,8 +11,9 @@ import pytest
 
 from app.cli import experiment_command
 from core.errors import DataError
+from core.text import duration
 from trainer.experiments.parts import Parts
-from trainer.experiments.progress import Progress, duration
+from trainer.experiments.progress import Progress
 from trainer.experiments.registry import EXPERIMENTS
 from trainer.experiments.report import Report, mean_and_spread, rounded, write_report
 from trainer.experiments.request import Request, seeds_of
@@ -94,7 +95,7 @@ class TestProgress:
         assert stream.getvalue() == " 90%  a row, about 30 s left\n"
 
     @pytest.mark.parametrize(
-        ("seconds", "text"), [(12, "12 s"), (200, "3 min"), (3900, "1 h 05 min")]
+        ("seconds", "text"), [(12, "12 s"), (200, "3 min 20 s"), (3900, "1 h 05 min")]
     )
     def test_durations_are_told_in_words(self, seconds, text):
         assert duration(seconds) == text

@@ -21,8 +21,9 @@ from core.project.opening import LABELS_FILE
 from core.project.runs.config import DataOptions
 from core.synthetic import DEMO_CONFIG, AnnotatedRange, SynthConfig, synthesise
 from core.synthetic.truth import TRUTH_NAME, read_truth
+from core.text import percent
 from trainer.experiments.bench import MEASURE_COST, RUN_SETTINGS, HeldOutBench
-from trainer.experiments.report import Report, percent, write_report
+from trainer.experiments.report import Report, write_report
 from trainer.experiments.scoring import poses_of, score
 from trainer.experiments.study import Source
 from trainer.experiments.tables import mean_of

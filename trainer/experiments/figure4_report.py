@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from core.text import percent
 from trainer.experiments.plots import COLORS, new_figure, save_figure
-from trainer.experiments.report import Report, mean_and_spread, percent, write_report
+from trainer.experiments.report import Report, mean_and_spread, write_report
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -1,7 +1,8 @@
 """The synthetic court of the experiments: a match with pictures, its project, and its truth.
 
-Generated once into the experiment's folder (or ``--data``) and used by every row. Only `CourtTruth`
-opens truth.h5, and only when something is evaluated: without the file everything still trains.
+Generated once into the experiment's folder (or ``--data``) and used by every row. Of the court's
+experiments only `Match.truth_mm` opens truth.h5, and only when something is evaluated: without the
+file everything still trains.
 """
 
 from __future__ import annotations

@@ -11,6 +11,8 @@ import sys
 import time
 from typing import TextIO
 
+from core.text import duration
+
 _QUIET_SECONDS = 20.0
 
 
@@ -66,11 +68,3 @@ class Progress:
         left = self._total - self._skipped - done
         wait = f", about {duration(elapsed * left / done)} left" if done > 0 and left > 0 else ""
         return f"{share:4.0%}  {label}{wait}"
-
-
-def duration(seconds: float) -> str:
-    """``42 s``, ``3 min``, ``1 h 05 min``."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"

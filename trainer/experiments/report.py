@@ -66,11 +66,6 @@ def mean_and_spread(values: Sequence[float], digits: int = 1) -> str:
     return f"{mean:.{digits}f} ± {spread:.{digits}f}"
 
 
-def percent(share: float, digits: int = 0) -> str:
-    """0.431 as ``43 %``."""
-    return f"{100 * share:.{digits}f} %"
-
-
 def rounded(value: Any, digits: int = 5) -> Any:  # noqa: ANN401 - any JSON value
     """The same JSON value with numbers of so many significant digits; NaN becomes None."""
     if isinstance(value, dict):

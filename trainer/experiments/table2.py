@@ -10,8 +10,9 @@ import time
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from core.text import percent
 from trainer.experiments.court import Court
-from trainer.experiments.report import Report, percent, write_report
+from trainer.experiments.report import Report, write_report
 from trainer.experiments.rows import rows_of
 from trainer.experiments.study import told_by
 from trainer.experiments.tables import add_tables, comparison, mean_of, plot_rows

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+from core.text import percent
 from trainer.experiments.plots import COLORS, new_figure, save_figure
-from trainer.experiments.report import mean_and_spread, percent
+from trainer.experiments.report import mean_and_spread
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

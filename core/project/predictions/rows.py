@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -310,9 +310,3 @@ def moments_of(keys: NDArray[np.int64]) -> NDArray[np.int64]:
 def sorted_rows(rows: PredictionRows) -> PredictionRows:
     """The same rows in the order of their keys."""
     return rows.select(np.lexsort((rows.persons, rows.frames, rows.recordings)))
-
-
-def all_moments(pairs: Iterable[tuple[int, int]]) -> NDArray[np.int64]:
-    """(recording, frame) pairs as sorted moments, each once."""
-    found = np.array(sorted(set(pairs)), dtype=np.int64)
-    return found.reshape(-1, 2)
