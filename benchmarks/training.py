@@ -1,10 +1,11 @@
-"""Seconds a step of fine-tuning, split: data, network, triangulation loss, everything else.
+"""Seconds a step of fine-tuning, and what they go to; crops a second that are predicted.
 
     python -m benchmarks.training PROJECT.trilabel [--set model.detector=fastpose] [--steps 10]
 
 The network alone is its forward and backward pass on the very tensors of the step, without a loss
 of ours; "on top" is what a real step takes beyond it, the wait for data included. Medians over
-steps; on CUDA with the device's work waited for.
+steps; on CUDA with the device's work waited for. Predicting counts everything but the writing of
+files: pictures are decoded and cut anew.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 
 from core.learning.data import open_data
@@ -32,6 +34,9 @@ from trainer.device import chosen_device, torch_settings
 from trainer.distributed import Ranks
 from trainer.loop import stepwise_batches, take_step
 from trainer.networks import new_networks
+from trainer.prediction_geometry import PredictionSettings
+from trainer.prediction_plan import every_moment, groups_at
+from trainer.predictor import predict_groups
 from trainer.seeing import see
 from trainer.stages import loading, prefill
 from trainer.stages.finetune import Finetuning, measured_scale
@@ -40,9 +45,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from core.learning.batches import Batch
+    from core.learning.data import Group
+    from trainer.networks import Networks
 
 # On a processor that others use as well, seconds of the processor tell more than the clock's.
 CLOCK = time.process_time if "--cpu-time" in sys.argv else time.perf_counter
+PREDICTED_FRAMES = 20
 SETTINGS = ("model.weights=none", "loss.scale_mm=30", "run.feedback=false")
 
 
@@ -97,6 +105,7 @@ def measure(context: Context, steps: int) -> None:
                 times["loss"].append(loss_alone(context, lesson, loss, given[0]))
                 crops = sum(int(batch.in_view.sum()) for batch in given)
         say(context, {name: statistics.median(found[2:]) for name, found in times.items()}, crops)
+    say_prediction(context, networks)
 
 
 def timed(context: Context, work: Callable[[], object]) -> float:
@@ -140,6 +149,25 @@ def loss_alone(
         loss.term(points, targets).total.backward()
 
     return timed(context, work)
+
+
+def say_prediction(context: Context, networks: Networks) -> None:
+    """Predict some whole frames, and print at what rate."""
+    scale_mm = networks.scale_mm
+    assert scale_mm is not None
+    how = PredictionSettings.of(context.config, scale_mm)
+    moments = every_moment(context.data, context.config.predict)[: PREDICTED_FRAMES + 1]
+    warm, groups = groups_at(context.data, moments[:1]), groups_at(context.data, moments[1:])
+    batch = context.config.predict.batch
+
+    def work(some: list[Group]) -> None:
+        predict_groups(networks, context.data, some, context.device, lambda _seen: how, batch=batch)
+
+    work(warm)
+    seconds = timed(context, partial(work, groups))
+    boxes = [context.data.boxes_px(group) for group in groups]
+    crops = sum(int(np.isfinite(one).all(axis=-1).sum()) for one in boxes)
+    print(f"predicting: {crops / seconds:.0f} crops a second ({crops} crops, {seconds:.1f} s)")
 
 
 def say(context: Context, seconds: dict[str, float], crops: int) -> None:
