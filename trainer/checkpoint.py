@@ -1,8 +1,8 @@
 """A run's checkpoints: tensors and plain values in files that are whole or not there.
 
 ``checkpoints/STAGE-STEP.pt``, named so that order never needs a modification time. Kept are the
-last two of the stage at work, the last of every finished stage and the best of each stage by the
-held-out groups; what a resumed run needs to go on exactly is in the newest. A module is restored
+last two of every stage and the best of each by the held-out groups, for whoever wants it (no stage
+goes on from it); what a resumed run needs to go on exactly is in the newest. A module is restored
 from the newest checkpoint that holds it: the detector's are those up to fine-tuning, the lifter's
 those of lift.
 

@@ -222,7 +222,7 @@ class Predictor:
         with self._device.autocast():
             answered = self._lifter(poses[shown.to(poses.device)], images)
         depths = torch.zeros(inputs.seen.flatten(0, 1).shape, dtype=torch.float64)
-        depths[shown] = answered.double().cpu()
+        depths[shown] = answered.cpu().double()  # Apple's GPUs have no float64
         moved = LiftInputs(
             inputs.points_box.cpu(), inputs.points_undistorted.cpu(), inputs.seen.cpu()
         )

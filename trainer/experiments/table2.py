@@ -97,6 +97,8 @@ def introduction(
         counts = f"{len(data.labelled)} labelled and {len(data.unlabelled)} unlabelled groups"
         measured = len(bench.eval_groups(data))
         notes = " ".join(data.notes)
+    picture = base.model.image_weights
+    lifters = f"untrained but for their picture feature ({picture})" if picture else "untrained"
     own = ", ".join(row.label for row in rows if row.own_start)
     apart = f" {own}: pre-trains by itself as many steps, with its own network." if own else ""
     return [
@@ -107,7 +109,8 @@ def introduction(
         f"{notices} Fine-tuning: {base.finetune.steps} steps at "
         f"{base.finetune.learning_rate:g}, {base.finetune.labelled_groups} labelled and "
         f"{base.finetune.unlabelled_groups} unlabelled groups a step (supervised-only: the "
-        f"labelled ones). Lifters start untrained, {base.lift.steps} steps.",
+        f"labelled ones). Lifters start {lifters}, {base.lift.steps} steps; every row's, the "
+        "control's too, learns from the labels and from the row's own triangulated poses.",
         f"The pre-trained detector errs by {pixels:.1f} px (median) on the measured groups; its "
         f"noise scale is {scale:.0f} mm. With σ = 10 mm and λ = 20 mm as printed, WSS would keep "
         f"{percent(printed)} of their joints, with σ and λ from the noise scale "
