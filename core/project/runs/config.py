@@ -1,8 +1,9 @@
 """What a training is asked to do: one frozen value, free of torch, from which everything is made.
 
-The defaults are METHOD's (section 4). Where these are not the paper's (σ and λ from the noise scale,
-crops varied in place and size) the preset ``paper`` is; others in ``resources/presets`` change what
-a small machine needs changed. Field names are the keys of config.toml and of ``--set section.key``.
+The defaults are METHOD's (section 4). Where these are not the paper's (σ and λ from the noise
+scale, crops varied in place and size) the preset ``paper`` is; others in ``resources/presets``
+change what a small machine needs changed. Field names are the keys of config.toml and of
+``--set section.key``.
 """
 
 from __future__ import annotations
