@@ -118,11 +118,11 @@ class EvaluationReport:
     num_poses: int
     root: tuple[str, ...]
     multi_view: Scores
-    common: Scores | None
-    common_scale_mm: float | None
-    common_scale_estimated: bool
-    single_view: Scores | None
-    pixels: Mapping[str, PixelErrors]
+    common: Scores | None = None
+    common_scale_mm: float | None = None
+    common_scale_estimated: bool = False
+    single_view: Scores | None = None
+    pixels: Mapping[str, PixelErrors] = field(default_factory=dict[str, PixelErrors])
 
     def headline(self) -> dict[str, float]:
         """The figures to follow in training, by flat names such as ``mv_mpjpe``; finite ones."""
@@ -249,11 +249,6 @@ def evaluate(
         num_poses=int(known_points(truth).any(axis=-1).sum()),
         root=tuple(skeleton.joints[joint] for joint in root),
         multi_view=_scores(own, names, skeleton),
-        common=None,
-        common_scale_mm=None,
-        common_scale_estimated=False,
-        single_view=None,
-        pixels={},
     )
     if (single_mm := predicted.single_mm) is not None:
         single = _single_view(single_mm, truth, in_view, names, cameras, skeleton, root)

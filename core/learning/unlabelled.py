@@ -137,14 +137,6 @@ class PseudoTargets:
             *(torch.cat([getattr(part, field.name) for part in parts]) for field in fields(cls))
         )
 
-    def kept_share(self) -> Term:
-        """Kept joints (total) of all joints (count)."""
-        return Term(self.kept.sum().double(), torch.ones_like(self.kept).sum().double())
-
-    def mean_weights(self) -> Tensor:
-        """(C,) mean weight of each view over groups and joints; NaN without groups."""
-        return self.weights.mean(dim=(0, 2))
-
 
 class TriangulationLoss:
     """L_tri with all its variants, for groups of any rigs."""

@@ -1,7 +1,6 @@
 import math
 from dataclasses import replace
 
-import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -11,12 +10,7 @@ from core.errors import DataError
 from core.geometry import robust_triangulate
 from core.geometry.camera import Rig
 from core.learning.losses import BoxFrame
-from core.learning.unlabelled import (
-    PseudoTargets,
-    TriangulationLoss,
-    Views,
-    measure_scale_mm,
-)
+from core.learning.unlabelled import PseudoTargets, TriangulationLoss, Views
 from core.project.runs.config import LossOptions
 from tests.geometry.camera_rigs import LENSES, court_rig, look_at
 from tests.learning.group_scenes import boxes_around, court_groups
@@ -377,46 +371,6 @@ def test_geometry_is_float64_whatever_the_network_and_autocast_say(dtype):
     )
 
 
-def test_the_scale_of_clean_predictions_is_the_least_there_is():
-    scene = court_groups()
-    assert measure_scale_mm(scene.raw, None, scene.batch) == 3.0
-
-
-def test_the_scale_grows_with_the_noise_over_groups_of_all_rigs():
-    scales = []
-    for noise in (1.0, 2.0, 4.0):
-        scenes = [
-            court_groups(20, noise_px=noise, seed=seed, rig=court_rig(6, lens))
-            for seed, lens in ((0, ()), (1, (-0.25, 0.06)))
-        ]
-        joined = Views.joined([scene.batch for scene in scenes])
-        points = torch.cat([scene.raw for scene in scenes]).float()
-        scales.append(measure_scale_mm(points, None, joined))
-    assert np.diff(scales).min() > 3
-    assert scales[1] / scales[0] == pytest.approx(2, rel=0.2)
-
-
-@pytest.mark.parametrize(
-    ("options", "needed"),
-    [
-        ({"weighting": "consensus"}, True),
-        ({"weighting": "pairwise", "sigma_mm": 10.0}, True),
-        ({"weighting": "pairwise", "sigma_mm": 10.0, "discard": "none"}, False),
-        ({"weighting": "pairwise", **LITERAL}, False),
-        ({"weighting": "none"}, False),
-        ({"weighting": "none", "discard": "wss"}, True),
-        ({"weighting": "learned"}, False),
-    ],
-)
-def test_a_noise_scale_is_asked_for_where_it_matters_and_never_made_up(options, needed):
-    if not needed:
-        assert loss_of(scale_mm=None, **options).scale_mm is None
-        return
-    with pytest.raises(DataError, match="scale_mm"):
-        loss_of(scale_mm=None, **options)
-    assert TriangulationLoss(LossOptions(scale_mm=7.0, **options)).scale_mm == 7.0
-
-
 @pytest.mark.parametrize("gradient", ["detach_prediction", "frozen"])
 def test_a_teacher_with_a_gradient_that_needs_its_own_is_refused(gradient):
     with pytest.raises(DataError, match=r"loss\.gradient"):
@@ -429,17 +383,6 @@ def test_weights_are_taken_where_they_are_learned_and_there_alone():
         loss_of(weighting="learned").targets(scene.raw, None, scene.batch)
     with pytest.raises(DataError, match="found weights, and none"):
         loss_of(weighting="none").targets(scene.raw, None, scene.batch, given_weights(scene))
-
-
-def test_the_share_kept_and_the_mean_weights_are_those_of_the_groups():
-    scene = court_groups(noise_px=0.2)
-    scene.raw[0, 2] += 80.0
-    targets = loss_of(weighting="consensus").targets(scene.raw, None, scene.batch)
-    share = targets.kept_share()
-    assert (share.total.item(), share.count.item()) == (15, 15)
-    weights = targets.mean_weights()
-    assert weights[2] == pytest.approx(2 / 3, abs=0.05)
-    assert (weights[[0, 1, 3, 4, 5]] > 0.9).all()
 
 
 @settings(deadline=None, max_examples=60)

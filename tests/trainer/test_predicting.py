@@ -24,6 +24,7 @@ from tests.trainer.prediction_world import (
     networks,
     run_folder,
 )
+from trainer.measuring import weights_measured
 from trainer.predicting import predict, predict_most_telling
 from trainer.prediction_geometry import PredictionSettings
 from trainer.predictor import predict_groups
@@ -265,6 +266,22 @@ def test_groups_in_memory_equal_those_in_files(folder, data):
     np.testing.assert_array_equal(found.frames, wanted.frames)
     np.testing.assert_array_equal(found.persons, wanted.persons)
     np.testing.assert_allclose(found.points_mm, wanted.points_mm, atol=0.05)
+
+
+def test_how_a_triangulation_went_is_told_of_known_joints_and_of_each_camera(folder, data):
+    predicted(folder, data)
+    rows = all_rows(folder).select([0, 1])
+    points = np.zeros((2, 5, 3), np.float32)
+    points[0, 0] = np.nan
+    kept = np.zeros((2, 5), np.bool_)
+    kept[0, 1:4] = True
+    weights = np.zeros((2, 4, 5), np.float32)
+    weights[:, 1], weights[0, 2] = 0.5, 1.0
+    rows = replace(rows, points_mm=points, kept=kept, weights=weights)
+    told = weights_measured(context_of(folder, data), "finetune", 3, rows)
+    assert told.kept_share == pytest.approx(3 / 9)
+    assert list(told.mean_weight.values()) == pytest.approx([0, 0.5, 0.5, 0])
+    assert tuple(told.mean_weight) == data.recordings[0].rig.names
 
 
 def test_short_memory_halves_the_batch_and_is_said(folder, data, monkeypatch):
