@@ -103,7 +103,7 @@ def _list(project: Path, *, as_json: bool) -> int:
 
 def _told(folder: RunFolder, now: RunReport) -> dict[str, Any]:
     """A run as plain values; numbers that are not finite become null."""
-    from core.project.runs.config_io import config_hash
+    from core.project.runs.config_io import changed_options, config_hash
 
     state = now.state
     told: dict[str, Any] = {
@@ -112,6 +112,7 @@ def _told(folder: RunFolder, now: RunReport) -> dict[str, Any]:
         "path": str(folder.path),
         "created": folder.created,
         "config_hash": config_hash(folder.config),
+        "changed": {row.key: value for row, value in changed_options(folder.config)},
         "status": now.status,
         "text": now.text,
         "warning": state.warning,

@@ -83,10 +83,6 @@ class BoxFrame:
         """Points (..., C, J, 2) px in the boxes' frames; NaN stays."""
         return (exact(points_px) - self.center_px) / self.half_px
 
-    def denormalise(self, points_box: Tensor) -> Tensor:
-        """The inverse of `normalise`."""
-        return exact(points_box) * self.half_px + self.center_px
-
 
 def squared_distance(
     points_px: Tensor, targets_px: Tensor, frame: BoxFrame, mask: Tensor

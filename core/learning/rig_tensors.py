@@ -122,11 +122,6 @@ class RigTensors:
         index = torch.as_tensor(rig_index, dtype=torch.long, device=self.device)
         return _picked(stacked, torch.tensor(places, device=self.device)[index])
 
-    @property
-    def num_rigs(self) -> int:
-        """Different rigs met so far."""
-        return len(self._rigs)
-
     def _place(self, rig: Rig) -> int:
         # By content: recordings may make a sub-rig anew each time they are asked for one.
         parts = [rig.projections.tobytes()]

@@ -20,6 +20,7 @@ from core.geometry import Camera, Rig
 from core.project import Project, ProjectSpec
 from core.project.runs import events as ev
 from core.project.runs.config import TrainConfig
+from core.project.runs.config_io import with_settings
 from core.project.runs.folder import RUNS_FOLDER, RunFolder
 from core.project.runs.following import report_of
 from core.project.runs.option_rows import option_table
@@ -358,6 +359,14 @@ def test_runs_as_json_are_strict_and_whole(project, run, capsys):
     assert (told["id"], told["status"], told["text"]) == (run.id, "failed", "The disk is full.")
     assert told["progress"]["losses"] == {"supervised": 0.01234, "triangulation": None}
     assert told["started"]["notes"] == ["Test people are unlabelled, too."]
+
+
+def test_what_was_changed_for_a_run_stands_in_its_json(project, capsys):
+    config = with_settings(TrainConfig(), ["loss.weighting=consensus", "finetune.steps=7"])
+    RunFolder.create(project.path / RUNS_FOLDER, config)
+    assert main(["runs", str(project.path), "--json"]) == 0
+    (told,) = json.loads(capsys.readouterr().out)
+    assert told["changed"] == {"finetune.steps": 7, "loss.weighting": "consensus"}
 
 
 def test_a_damaged_run_does_not_hide_the_others(project, run, capsys):
