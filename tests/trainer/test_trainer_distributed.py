@@ -73,3 +73,28 @@ def test_batch_statistics_that_train_are_those_of_the_whole_batch(make_run):
     assert execute(alone.path).status == "done"
     torchrun(shared, processes=2)
     compare(alone, shared, name="detector.pt")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("settings", "stages", "name"),
+    [
+        (
+            ("loss.weighting=learned", "predict.weighting=learned", "run.feedback=true"),
+            ("pretrain", "finetune", "predict"),
+            "detector.pt",
+        ),
+        (("loss.teacher=true", "loss.weighting=consensus"), ("finetune",), "detector.pt"),
+        (("loss.gradient=frozen", "loss.residual_weight=0.1"), ("finetune",), "detector.pt"),
+        (("lift.dropout=0", "lift.groups=3"), ("lift",), "lifter.pt"),
+    ],
+    ids=["learned", "teacher", "frozen", "lift"],
+)
+def test_two_processes_do_every_variant_as_one_does(make_run, settings, stages, name):
+    settings = ("pretrain.freeze_batch_norm=true", "run.evaluate_every=2", *settings)
+    alone, shared = (make_run(*settings, stages=stages, name=n) for n in ("alone", "shared"))
+    assert execute(alone.path).status == "done"
+    torchrun(shared, processes=2)
+    compare(alone, shared, name=name)
+    for one, two in zip(said(alone, ev.Evaluated), said(shared, ev.Evaluated), strict=True):
+        assert two.metrics == pytest.approx(one.metrics, rel=2e-2)
