@@ -25,8 +25,9 @@ DETECTOR_FILE, LIFTER_FILE, CONFIDENCE_FILE = "detector.pt", "lifter.pt", "confi
 def left_networks(context: Context) -> tuple[Networks, Stage, int, str]:
     """The networks to predict with, the stage and step they are of, and where they come from.
 
-    Those that the run has exported; of a run that trained nothing, those its ``model.weights``
-    names, with the lifter that lies beside them.
+    Those that the run has exported, or those of its newest checkpoint where it was left in the
+    middle of a stage; of a run that trained nothing, those its ``model.weights`` names, with the
+    lifter that lies beside them.
 
     Raises:
         DataError: there are none, or they cannot be read.
@@ -35,6 +36,13 @@ def left_networks(context: Context) -> tuple[Networks, Stage, int, str]:
     from trainer.networks import Networks
 
     joints, folder = context.data.skeleton.joints, context.folder.path
+    unfinished = _unfinished(context)
+    if unfinished is not None:
+        networks, stage, step = unfinished
+        _add_lifter(context, networks, folder)
+        text = f"Weights of this run after step {step:,} of {stage}, which is not done."
+        context.notice("info", "weights", text)
+        return networks, stage, step, text
     if (folder / DETECTOR_FILE).is_file():
         detector, report = load_detector(folder / DETECTOR_FILE, joints)
     else:
@@ -55,13 +63,34 @@ def left_networks(context: Context) -> tuple[Networks, Stage, int, str]:
     return networks, stage, step, report.text
 
 
+def _unfinished(context: Context) -> tuple[Networks, Stage, int] | None:
+    """The networks of the newest checkpoint, of a run that was left in the middle of a stage."""
+    from trainer.networks import restored_networks
+
+    def said(text: str) -> None:
+        context.notice("warning", "checkpoint", text)
+
+    found = context.checkpoints.newest(said, stages=("pretrain", "finetune"))
+    if found is None or found[1]:
+        return None
+    place, _, state = found
+    networks = restored_networks(context, state, finished=True)
+    return networks, cast("Stage", place.stage), place.step
+
+
 def _add_companions(context: Context, networks: Networks, beside: Path) -> None:
     """The lifter and the view weights beside the detector's file, where there are any."""
-    from core.models.weights_files import load_lifter, load_view_confidence
+    from core.models.weights_files import load_view_confidence
 
     if (beside / CONFIDENCE_FILE).is_file() and context.config.predict.weighting == "learned":
         confidence = load_view_confidence(beside / CONFIDENCE_FILE)
         networks.confidence = context.device.placed(confidence)
+    _add_lifter(context, networks, beside)
+
+
+def _add_lifter(context: Context, networks: Networks, beside: Path) -> None:
+    from core.models.weights_files import load_lifter
+
     if not context.config.predict.single_view or not (beside / LIFTER_FILE).is_file():
         return
     lifter, report = load_lifter(beside / LIFTER_FILE)

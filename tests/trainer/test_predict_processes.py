@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import numpy as np
@@ -18,11 +19,12 @@ from core.project.predictions import RunPredictions
 from core.project.predictions.starting import predict_command, prediction_run
 from core.project.runs.config import TrainConfig
 from core.project.runs.config_io import with_settings
-from core.project.runs.events import Predicted, RunFinished
+from core.project.runs.events import Predicted, Progress, RunFinished
 from core.project.runs.folder import runs_of
 from core.project.spec import read_spec
 from tests.project.prediction_samples import assert_equal_rows
 from trainer.predict import main as predict_here
+from trainer.process import execute
 
 SETTINGS = (
     "run.device=cpu",
@@ -93,6 +95,25 @@ def test_predict_and_evaluate_by_command(match, weights, capsys):
     text = capsys.readouterr().out
     assert "against the labels of" in text
     assert "Single-view" in text
+
+
+def test_a_run_left_in_the_middle_of_a_stage_predicts_with_what_it_has_learned(make_run):
+    run = make_run("pretrain.steps=1000000")
+
+    def ask():
+        while not any(isinstance(event, Progress) for event in run.events()[0]):
+            time.sleep(0.01)
+        run.request_stop()
+
+    asker = threading.Thread(target=ask)
+    asker.start()
+    assert execute(run.path).status == "stopped"
+    asker.join()
+    assert predict_here([str(run.path)]) == 0
+    with RunPredictions(run) as found:
+        (state,) = found.rounds
+    assert (state.header.stage, state.header.step) == ("pretrain", run.state().checkpoint.step)
+    assert "which is not done" in state.header.provenance
 
 
 def test_evaluation_needs_no_torch(match, run):
