@@ -95,12 +95,23 @@ ROWS = {
         ),
         Row(
             key="improved",
-            label="improved (teacher, gate of 4 views)",
+            label="consensus + mean teacher, gate of 4 views, all views",
             settings=_loss(
                 gradient="detach_target",
                 weighting="consensus",
                 discard="support",
                 teacher="true",
+                loss_views="all",
+                gate_views=4,
+            ),
+        ),
+        Row(
+            key="gated",
+            label="consensus, gate of 4 views, all views",
+            settings=_loss(
+                gradient="detach_target",
+                weighting="consensus",
+                discard="support",
                 loss_views="all",
                 gate_views=4,
             ),
