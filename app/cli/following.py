@@ -17,16 +17,17 @@ from typing import TYPE_CHECKING, TextIO
 
 from app.format import counted, duration, length, percent
 from core.project.runs import events as ev
-from core.project.runs.launching import cancel_trainer
+from core.project.runs.following import RunFollower
+from core.project.runs.launching import cancel_trainer, start_trainer
 from core.project.runs.states import LIVING
 
 if TYPE_CHECKING:
     import subprocess
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from core.project.runs.events import Event
     from core.project.runs.folder import RunFolder
-    from core.project.runs.following import RunFollower, RunReport
+    from core.project.runs.following import RunReport
 
 STAGE_TITLES = {
     "pretrain": "Pre-training",
@@ -47,12 +48,47 @@ _BAR, _SHORT_BAR = 24, 6
 _MAX_LOSSES = 4
 
 
-def follow_run(follower: RunFollower, process: subprocess.Popen[bytes] | None = None) -> int:
+def start_and_follow(
+    run: RunFolder,
+    *,
+    processes: int,
+    detach: bool,
+    resume: bool = False,
+    command: Sequence[str] | None = None,
+    again: str = "",
+) -> int:
+    """Start a run's trainer, and show what it says until it has left.
+
+    Args:
+        run: the run.
+        processes: that share the work.
+        detach: start it, tell how to follow it, and leave.
+        resume: go on from its newest checkpoint.
+        command: what to start in place of the trainer.
+        again: the command that goes on where this one was stopped; empty = resuming the training.
+
+    Returns:
+        The exit code, as `follow_run`.
+    """
+    follower = RunFollower(run)
+    follower.poll()  # what was said before is not shown again
+    process = start_trainer(run, processes=processes, resume=resume, command=command)
+    print(f"Run {run.id}, process {process.pid}", flush=True)
+    if detach:
+        print(f"Follow it with: trilabel runs {_place(run)} --follow {run.id}", flush=True)
+        return 0
+    return follow_run(follower, process, again=again)
+
+
+def follow_run(
+    follower: RunFollower, process: subprocess.Popen[bytes] | None = None, *, again: str = ""
+) -> int:
     """Show a run until its trainer has left.
 
     Args:
         follower: of the run; what it has polled already is not shown.
         process: the trainer, where this process has started it.
+        again: as for `start_and_follow`.
 
     Returns:
         The exit code: 0 where it is done or was stopped, 1 otherwise.
@@ -75,15 +111,17 @@ def follow_run(follower: RunFollower, process: subprocess.Popen[bytes] | None = 
             _interrupt(run, screen, interruptions)
     if process is not None:
         process.wait()
-    screen.line(outcome(run, report))
+    screen.line(outcome(run, report, again))
     return 0 if report.status in ("done", "stopped") else 1
 
 
-def outcome(run: RunFolder, report: RunReport) -> str:
+def outcome(run: RunFolder, report: RunReport, again: str = "") -> str:
     """One line about how a run ended, and what can be done next."""
     text = f"Run {run.id}: {report.status}. {report.text}".rstrip()
-    if report.status in ("stopped", "cancelled", "failed", "killed") and report.state.checkpoint:
-        text += f"\nGo on with: trilabel train {_place(run)} --resume {run.id}"
+    if not again and report.state.checkpoint:
+        again = f"trilabel train {_place(run)} --resume {run.id}"
+    if again and report.status in ("stopped", "cancelled", "failed", "killed"):
+        text += f"\nGo on with: {again}"
     if report.status == "failed" and not report.text:
         text += f"\nWhat it printed is in {run.stderr_log}"
     return _printable(text)

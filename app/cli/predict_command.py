@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.cli.common import Manual, num_processes, report
+from app.cli.common import Manual, num_processes
 
 if TYPE_CHECKING:
     import argparse
@@ -81,28 +81,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Find or make the run, start the process that predicts, follow it."""
-    from app.cli.following import follow_run
+    from app.cli.following import start_and_follow
     from core.project.predictions.starting import predict_command
     from core.project.runs.config_io import with_settings
-    from core.project.runs.following import RunFollower
-    from core.project.runs.launching import start_trainer
 
     folder = _run(arguments)
     with_settings(folder.config, arguments.settings)  # a wrong one is named before anything starts
-    follower = RunFollower(folder)
-    follower.poll()  # what was said before is not shown again
     command = predict_command(
         folder,
         settings=tuple(arguments.settings),
         held_out=arguments.held_out,
         processes=arguments.processes,
     )
-    process = start_trainer(folder, processes=arguments.processes, command=command)
-    report(f"Run {folder.id}, process {process.pid}")
-    if arguments.detach:
-        report(f"Follow it with: trilabel runs {arguments.project} --follow {folder.id}")
-        return 0
-    return follow_run(follower, process)
+    again = f"trilabel predict {arguments.project} --run {folder.id}"
+    return start_and_follow(
+        folder,
+        processes=arguments.processes,
+        detach=arguments.detach,
+        command=command,
+        again=again + (" --held-out" if arguments.held_out else ""),
+    )
 
 
 def _run(arguments: argparse.Namespace) -> RunFolder:

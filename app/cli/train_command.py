@@ -90,20 +90,15 @@ def run(arguments: argparse.Namespace) -> int:
         return _show_options(arguments)
     if arguments.project is None:
         arguments.refuse("the following arguments are required: PROJECT")
-    from app.cli.following import follow_run
-    from core.project.runs.following import RunFollower
-    from core.project.runs.launching import start_trainer
+    from app.cli.following import start_and_follow
 
     folder = _resumed(arguments) if arguments.resume else _made(arguments)
-    follower = RunFollower(folder)
-    follower.poll()  # what a resumed run has said before is not shown again
-    is_resumed = bool(arguments.resume)
-    process = start_trainer(folder, processes=arguments.processes, resume=is_resumed)
-    report(f"Run {folder.id}, process {process.pid}")
-    if arguments.detach:
-        report(f"Follow it with: trilabel runs {arguments.project} --follow {folder.id}")
-        return 0
-    return follow_run(follower, process)
+    return start_and_follow(
+        folder,
+        processes=arguments.processes,
+        detach=arguments.detach,
+        resume=bool(arguments.resume),
+    )
 
 
 def _show_options(arguments: argparse.Namespace) -> int:

@@ -183,11 +183,6 @@ class LabelStore:
         """Persons with any label, 2D or 3D, ascending."""
         return np.union1d(self._distinct("labels", "person"), self._distinct("points3d", "person"))
 
-    def frames_of(self, person: int) -> NDArray[np.int64]:
-        """Frames at which the person has a 2D label, ascending."""
-        rows = self._all("SELECT DISTINCT frame FROM labels WHERE person = ? ORDER BY 1", person)
-        return np.array(rows, dtype=np.int64).reshape(-1)
-
     def count(self, table: str = "labels") -> int:
         """Number of rows."""
         return int(self._all(f"SELECT count(*) FROM {table}")[0][0])

@@ -320,10 +320,6 @@ class Project:
         """Frames with a 2D or 3D label, ascending."""
         return np.union1d(self._labels.frames(), self._labels.frames("points3d"))
 
-    def labelled_frames_of(self, person: int) -> NDArray[np.int64]:
-        """Frames at which a person has a 2D label, ascending."""
-        return self._labels.frames_of(person)
-
     def points3d(self, frame: int) -> tuple[tuple[int, ...], NDArray[np.float64]]:
         """The 3D labels of a frame: P persons, ascending, and (P, J, 3) mm; NaN = none."""
         keys, points_mm = self._labels.points_between(frame, frame + 1)

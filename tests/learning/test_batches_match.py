@@ -8,10 +8,10 @@ import torch
 
 from core.geometry import robust_triangulate
 from core.learning.batches import GroupLoader, sampled
-from core.learning.crops import camera_of_crop
 from core.learning.data import PoseData, open_data
 from core.project.runs.config import AugmentOptions, DataOptions
 from core.synthetic import AnnotatedRange, SynthConfig, synthesise
+from tests.learning.crop_camera import camera_of_crop
 
 PROTOCOL = """
 title = "Everybody"

@@ -7,13 +7,13 @@ from core.geometry import triangulate
 from core.learning.crops import (
     CropShape,
     applied,
-    camera_of_crop,
     composed,
     cut,
     inverted,
     sampled_crop,
     stored_from_raw,
 )
+from tests.learning.crop_camera import camera_of_crop
 from tests.learning.crop_world import ramp, small_rig
 
 SHAPE = CropShape(64, 48, margin=1.3)

@@ -193,7 +193,6 @@ def test_frames_and_persons_are_listed_once(store):
         put(store, key=JointKey(frame, 1, person, 1))
     assert store.frames().tolist() == [5, 90000]
     assert store.persons().tolist() == [1, 2]
-    assert store.frames_of(2).tolist() == [5]
     rows = store.labels_between(0, 6)
     assert rows.keys.tolist() == [[5, 0, 1, 0], [5, 0, 2, 0], [5, 1, 1, 1], [5, 1, 2, 1]]
 

@@ -21,7 +21,7 @@ from trainer.experiments.published import (
     TABLE2_SINGLE_VIEW,
 )
 from trainer.experiments.report import Report, write_report
-from trainer.experiments.rows import rows_of
+from trainer.experiments.rows import TABLE2_ROWS, rows_of
 from trainer.experiments.study import Source
 from trainer.experiments.table2 import introduction
 from trainer.experiments.tables import add_tables, plot_rows
@@ -37,9 +37,6 @@ if TYPE_CHECKING:
     from trainer.experiments.rows import Row
     from trainer.experiments.tables import Results
 
-_TABLE2_ROWS = (
-    "supervised,nondiff-noweights,nondiff,noweights,learned,ours,consensus,teacher,improved"
-)
 PROTOCOLS = {
     "h36m": ("h36m-10pct", "h36m-s1"),
     "mpi-inf-3dhp": ("3dhp-s1",),
@@ -111,7 +108,7 @@ def run(request: Request) -> None:
     started = time.monotonic()
     name = request.name
     options = request.own(name, DatasetOptions())
-    usual = _TABLE2_ROWS if name == "sportcenter" else "supervised,ours,consensus"
+    usual = TABLE2_ROWS if name == "sportcenter" else "supervised,ours,consensus"
     rows = rows_of(options.rows or usual)
     wanted = [part.strip() for part in options.protocols.split(",") if part.strip()]
     benches = {

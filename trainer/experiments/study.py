@@ -8,6 +8,7 @@ is missing for measuring alone (a match's truth.h5) costs no training.
 
 from __future__ import annotations
 
+import os
 import threading
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -100,7 +101,7 @@ class Study:
         costs = {
             stage: cost for stage, cost in _costs(config).items() if stage in config.run.stages
         }
-        path = self._runs / f"{name}-{fingerprint([told, str(self.source.labels_db)])[:8]}"
+        path = self._runs / f"{name}-{fingerprint([told, self._labels_place()])[:8]}"
         if path.is_dir():
             run = RunFolder.open(path)
             record = run.exit_record()
@@ -119,6 +120,11 @@ class Study:
         with _Follower(run, self.progress, name, costs):
             self._execute(run)
         return run
+
+    def _labels_place(self) -> str:
+        """Where the labels lie as seen from the runs, so that both may be moved together."""
+        labels = self.source.labels_db
+        return "" if labels is None else os.path.relpath(labels, self._runs)
 
     @staticmethod
     def _execute(run: RunFolder) -> None:

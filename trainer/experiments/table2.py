@@ -1,7 +1,7 @@
 """Table 2 on the synthetic court: the paper's five rows, with the controls it lacks.
 
-Beside them: supervised-only (the control of every comparison), consensus, mean teacher, an improved
-variant; every row also by one common triangulation; coverage beside every error.
+Beside them: supervised-only (the control of every comparison), consensus, mean teacher. Every row
+also by one common triangulation; coverage beside every error.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from core.text import percent
 from trainer.experiments.court import Court
 from trainer.experiments.report import Report, write_report
-from trainer.experiments.rows import rows_of
+from trainer.experiments.rows import TABLE2_ROWS, rows_of
 from trainer.experiments.study import told_by
 from trainer.experiments.tables import add_tables, comparison, mean_of, plot_rows
 
@@ -35,9 +35,7 @@ class Table2Options:
         rows: keys of `trainer.experiments.rows.ROWS`, with commas between, in the table's order.
     """
 
-    rows: str = (
-        "supervised,nondiff-noweights,nondiff,noweights,learned,ours,consensus,teacher,improved"
-    )
+    rows: str = TABLE2_ROWS
 
 
 def run(request: Request) -> None:
