@@ -22,7 +22,7 @@ from core.project.runs import events as ev
 from core.project.runs.config import TrainConfig
 from core.project.runs.config_io import with_settings
 from core.project.runs.folder import RUNS_FOLDER, RunFolder
-from core.project.runs.following import report_of
+from core.project.runs.following import RunFollower, report_of
 from core.project.runs.option_rows import option_table
 from core.skeleton import Skeleton
 
@@ -390,3 +390,14 @@ def test_following_a_run_that_has_ended_tells_how(project, run, capsys):
     report_after(run, STARTED, BEGUN, ev.RunFinished(status="done"))
     assert main(["runs", str(project.path), "--follow", "quick"]) == 0
     assert capsys.readouterr().out.strip() == f"Run {run.id}: done."
+
+
+def test_a_stopped_prediction_tells_the_command_that_goes_on_with_it(tmp_path):
+    run = RunFolder.create(tmp_path / "p.trilabel" / "runs", TrainConfig())
+    with run.lock():
+        run.append(ev.Notice(level="info", code="x", text="hello"))
+        run.finish("stopped", "")
+    report = RunFollower(run).poll()
+    again = f"trilabel predict p.trilabel --run {run.id}"
+    assert outcome(run, report, again).endswith(f"Go on with: {again}")
+    assert "Go on with" not in outcome(run, report)
