@@ -93,7 +93,7 @@ def walk_demo(project: Path, shots: Path, *, report: Callable[[str], None]) -> N
         from app.main import make_application
         from app.main_window import MainWindow
         from app.preferences import Preferences
-        from app.session import DisplaySettings
+        from app.state import DisplaySettings
 
         make_application(DisplaySettings())
         scratch = Path(tempfile.mkdtemp(prefix="trilabel-walk-"))

@@ -17,7 +17,7 @@ from core.errors import CommandRefusedError
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from app.session import DisplaySettings
+    from app.state import DisplaySettings
 
 # Each signal emit loses a reference there, and the process aborts after about 400.
 _BROKEN_PYSIDE = "6.12.0"

@@ -40,7 +40,7 @@ from app.views import ViewGrid
 if TYPE_CHECKING:
     from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent
 
-    from app.session import DisplaySettings, OpenedProject
+    from app.state import DisplaySettings, OpenedProject
 
 _MIN_SIZE = (1024, 640)
 _FIRST_SIZE = (1600, 900)

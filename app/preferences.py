@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from PySide6.QtCore import QByteArray, QSettings
 
-from app.session import DisplaySettings
+from app.state import DisplaySettings
 
 if TYPE_CHECKING:
     from PySide6.QtWidgets import QMainWindow

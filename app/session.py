@@ -8,16 +8,18 @@ pictures, summaries and proxies are background work (`app.jobs`, `core.recording
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PySide6.QtCore import QObject, Signal
 
 from app.format import counted
+from app.state import Cursor, DisplaySettings, OpenedProject
 from core.diagnosis import diagnose_frame
 from core.errors import CommandRefusedError, DataError
-from core.project import Project
+from core.labelling import hand_ghosts
+from core.project import Place, Project
 from core.settings import TriangulationSettings
 
 if TYPE_CHECKING:
@@ -25,73 +27,13 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from app.state import EditPreview, HoverTarget
     from core.diagnosis import FrameDiagnosis, RecordingSummary
+    from core.labelling import Ghosts
     from core.observations import FrameObservations
+    from core.project import Change, Edit
     from core.recording import Recording
     from core.synthetic.truth import Truth
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cursor:
-    """The place everything in the window is about.
-
-    Attributes:
-        frame: 0-based frame index.
-        camera: index into the rig.
-        person: person id, or None while nobody is selected.
-        joint: index into the skeleton, or None.
-    """
-
-    frame: int = 0
-    camera: int = 0
-    person: int | None = None
-    joint: int | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HoverTarget:
-    """The joint under the pointer, in any panel."""
-
-    person: int
-    joint: int
-    camera: int | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DisplaySettings:
-    """How things are shown; remembered per user, never part of the data.
-
-    Attributes:
-        theme: ``dark`` or ``light``.
-        point_size: radius of a fully weighted joint, in logical pixels.
-        opacity: of bones and joints, 0 to 1.
-        boxes: draw the cylinder boxes.
-        residuals: draw leave-one-out residuals as vectors.
-        bystanders: draw detections that belong to nobody.
-        labels: draw person numbers.
-        brightness: added, -1 to 1.
-        contrast: factor about mid-grey.
-        gamma: exponent of the picture's tone curve.
-    """
-
-    theme: str = "dark"
-    point_size: float = 4.0
-    opacity: float = 1.0
-    boxes: bool = False
-    residuals: bool = False
-    bystanders: bool = True
-    labels: bool = True
-    brightness: float = 0.0
-    contrast: float = 1.0
-    gamma: float = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class OpenedProject:
-    """A project that was read, and is not shown yet."""
-
-    project: Project
-    recording: Recording
 
 
 class Session(QObject):
@@ -100,11 +42,19 @@ class Session(QObject):
     Signals carry what happened, never what to do: ``cursor_changed(old, new)`` after the
     observations and the diagnosis of a new frame are in place, ``diagnosis_changed`` whenever the
     diagnosis is another (new frame, new settings, an edit).
+
+    Edits go one way: a view makes an `Edit` and calls `apply`; once it is durable,
+    ``edited(change)`` tells which keys are other than before, after observations, ghosts and
+    diagnosis of the frame under the cursor have followed. While something is dragged,
+    ``preview_changed(preview)`` tells where it would be (None = no more), with `ghosts` already in
+    step; nothing is written.
     """
 
     project_closing = Signal()
     project_changed = Signal()
     cursor_changed = Signal(object, object)
+    edited = Signal(object)
+    preview_changed = Signal(object)
     diagnosis_changed = Signal(object)
     settings_changed = Signal(object)
     display_changed = Signal(object)
@@ -124,6 +74,8 @@ class Session(QObject):
         self._display = DisplaySettings()
         self._observations: FrameObservations | None = None
         self._diagnosis: FrameDiagnosis | None = None
+        self._ghosts: Ghosts | None = None
+        self._preview: EditPreview | None = None
         self._hover: HoverTarget | None = None
         self._summary: RecordingSummary | None = None
         self._truth: Truth | None = None
@@ -166,6 +118,16 @@ class Session(QObject):
     def diagnosis(self) -> FrameDiagnosis | None:
         """The triangulation of the cursor's frame and its reasons; None while there is none."""
         return self._diagnosis
+
+    @property
+    def ghosts(self) -> Ghosts | None:
+        """Where hand labels, and what is being dragged, put joints in the other views."""
+        return self._ghosts
+
+    @property
+    def preview(self) -> EditPreview | None:
+        """What is being dragged; None while nothing is."""
+        return self._preview
 
     @property
     def summary(self) -> RecordingSummary | None:
@@ -259,7 +221,7 @@ class Session(QObject):
             persons = self._observations.persons if self._observations else ()
             self._cursor = replace(self._cursor, person=persons[0] if persons else None)
         else:
-            self._observations = self._diagnosis = None
+            self._observations = self._diagnosis = self._ghosts = self._preview = None
         if previous is not None:
             previous.close()
         self.project_changed.emit()
@@ -354,6 +316,69 @@ class Session(QObject):
         if self._cursor != old:
             self.cursor_changed.emit(old, self._cursor)
 
+    # Edits.
+
+    def apply(self, edit: Edit) -> Change:
+        """Carry out an edit; it is durable, and everything here is in step, when this returns.
+
+        Raises:
+            CommandRefusedError: where it cannot be made, or the project is read-only.
+        """
+        project, cursor = self.require_project(), self._cursor
+        place = Place(cursor.frame, cursor.camera, cursor.person, cursor.joint)
+        change = project.apply(edit, place=place)
+        self._follow(change, cursor)
+        return change
+
+    def undo(self) -> None:
+        """Take the latest edit back and go to where it was made.
+
+        Raises:
+            CommandRefusedError: there is none, or it is an import.
+        """
+        self._go_back(self.require_project().undo())
+
+    def redo(self) -> None:
+        """Bring the latest undone edit back and go to where it was made.
+
+        Raises:
+            CommandRefusedError: there is none.
+        """
+        self._go_back(self.require_project().redo())
+
+    def set_preview(self, preview: EditPreview | None) -> None:
+        """Show where joints would be that are being dragged; None ends it."""
+        self._preview = preview
+        self._find_ghosts()
+        self.preview_changed.emit(preview)
+
+    def _go_back(self, change: Change) -> None:
+        place, old = change.place, self._cursor
+        if place is not None:
+            self._cursor = Cursor(
+                frame=place.frame,
+                camera=old.camera if place.camera is None else place.camera,
+                person=old.person if place.person is None else place.person,
+                joint=old.joint if place.joint is None else place.joint,
+            )
+        self._follow(change, old)
+
+    def _follow(self, change: Change, old: Cursor) -> None:
+        """Take in what an edit has changed, made from the cursor `old`."""
+        self._preview = None
+        is_here = self._cursor.frame != old.frame or self._cursor.frame in change.frames
+        if is_here:
+            self._read_frame()
+        if self._cursor != old:
+            self.cursor_changed.emit(old, self._cursor)
+        if change:
+            self.edited.emit(change)
+        self.message_posted.emit(
+            change.description if change else "Nothing to change: it is like that already."
+        )
+        if is_here:
+            self.diagnosis_changed.emit(self._diagnosis)
+
     def hover(self, target: HoverTarget | None) -> None:
         """Say which joint the pointer is over."""
         if target != self._hover:
@@ -414,7 +439,16 @@ class Session(QObject):
     def _read_frame(self) -> None:
         assert self._project is not None
         self._observations = self._project.observations(self._cursor.frame)
+        self._preview = None
+        self._find_ghosts()
         self._diagnose()
+
+    def _find_ghosts(self) -> None:
+        if self._project is None or self._observations is None or not self._is_engine_warm:
+            self._ghosts = None
+            return
+        moved = None if self._preview is None else self._preview.points_px
+        self._ghosts = hand_ghosts(self._observations, self._project.rig, moved)
 
     def _diagnose(self) -> None:
         if self._project is None or self._observations is None or not self._is_engine_warm:
@@ -424,5 +458,6 @@ class Session(QObject):
 
     def _on_engine_ready(self) -> None:
         self._is_engine_warm = True
+        self._find_ghosts()
         self._diagnose()
         self.diagnosis_changed.emit(self._diagnosis)

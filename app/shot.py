@@ -50,7 +50,7 @@ def take_shot(request: ShotRequest) -> None:
         # A figure is made on the machine that has the data: nothing here talks to a session bus.
         os.environ.setdefault("QT_LOGGING_RULES", "qt.qpa.*=false")
         from app.main import make_application
-        from app.session import DisplaySettings
+        from app.state import DisplaySettings
 
         make_application(DisplaySettings(theme=request.theme))
         window = _make_window(request, Path(scratch) / "preferences.ini")

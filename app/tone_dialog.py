@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QDialog, QGridLayout, QLabel, QPushButton, QSlider, QWidget
 
-from app.session import DisplaySettings
+from app.state import DisplaySettings
 from app.theme import GRID_PX
 
 if TYPE_CHECKING:

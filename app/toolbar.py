@@ -21,7 +21,8 @@ from app.theme import GRID_PX, person_pixmap
 if TYPE_CHECKING:
     from PySide6.QtGui import QAction, QKeyEvent
 
-    from app.session import Cursor, Session
+    from app.session import Session
+    from app.state import Cursor
 
 _NAME_PX = 160
 

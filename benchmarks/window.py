@@ -214,7 +214,7 @@ def start_window() -> Bench:
     from app.main import make_application
     from app.main_window import MainWindow
     from app.preferences import Preferences
-    from app.session import DisplaySettings
+    from app.state import DisplaySettings
 
     make_application(DisplaySettings())
     scratch = Path(tempfile.mkdtemp(prefix="trilabel-bench-"))

@@ -15,7 +15,7 @@ from PySide6.QtWidgets import QScrollBar, QToolTip, QWidget
 
 from app.format import joint_name, pixels
 from app.inspector.empty import why_empty
-from app.session import HoverTarget
+from app.state import HoverTarget
 from app.theme import (
     GRID_PX,
     SMALL_PT,

@@ -10,7 +10,7 @@ from PySide6.QtGui import QColor, QFontMetricsF, QPainter, QPen
 from PySide6.QtWidgets import QToolTip, QWidget
 
 from app.format import number, pixels
-from app.session import HoverTarget
+from app.state import HoverTarget
 from app.theme import GRID_PX, SMALL_PT, font, quantity_color, quantity_ink, theme_named
 
 if TYPE_CHECKING:

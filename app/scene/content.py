@@ -30,7 +30,7 @@ from app.scene.surroundings import (
     ground_lines,
     place_frusta,
 )
-from app.session import HoverTarget
+from app.state import HoverTarget
 from app.theme import person_color, theme_named
 from core.diagnosis import diagnose_frame
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from core.diagnosis import explain_joint
 
 if TYPE_CHECKING:
-    from app.session import HoverTarget
+    from app.state import HoverTarget
     from core.diagnosis import FrameDiagnosis
     from core.project import Project
 

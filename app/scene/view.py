@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from app.scene.drawing import SceneDrawing
     from app.scene.pointer import Drag
     from app.scene.viewpoint import Place, Size
-    from app.session import Cursor, HoverTarget, Session
+    from app.session import Session
+    from app.state import Cursor, HoverTarget
 
 _WITHOUT_OPENGL_WIDGETS = ("offscreen", "minimal", "vnc", "linuxfb")
 

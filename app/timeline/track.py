@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PySide6.QtGui import QMouseEvent, QPaintEvent, QResizeEvent, QWheelEvent
 
-    from app.session import Cursor, Session
+    from app.session import Session
+    from app.state import Cursor
 
 _HEADER_PX = 56
 _RULER_PX = 26

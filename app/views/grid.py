@@ -37,7 +37,8 @@ if TYPE_CHECKING:
         QWheelEvent,
     )
 
-    from app.session import Cursor, DisplaySettings, Session
+    from app.session import Session
+    from app.state import Cursor, DisplaySettings
     from app.views.feed import Picture
     from core.diagnosis import FrameDiagnosis
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from app.session import DisplaySettings
+    from app.state import DisplaySettings
     from app.views.scene import ViewScene
     from app.views.transform import ViewTransform
 

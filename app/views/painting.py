@@ -19,7 +19,7 @@ from app.views.panel import Marks
 if TYPE_CHECKING:
     from PySide6.QtGui import QPaintEvent
 
-    from app.session import DisplaySettings
+    from app.state import DisplaySettings
     from app.views.grid import ViewGrid
     from app.views.hit_test import JointTarget
     from app.views.panel import ViewPanel

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 from PySide6.QtCore import Qt
 
-from app.session import HoverTarget
+from app.state import HoverTarget
 from app.views.hit_test import nearest_joint
 
 if TYPE_CHECKING:

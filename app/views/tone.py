@@ -10,7 +10,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from app.session import DisplaySettings
+    from app.state import DisplaySettings
 
 
 @dataclass(frozen=True, slots=True)

@@ -397,7 +397,8 @@ START = """
 import sys, warnings
 from pathlib import Path
 from app.main import make_application
-from app.session import DisplaySettings, Session
+from app.session import Session
+from app.state import DisplaySettings
 from app.shot import settle
 application = make_application(DisplaySettings())
 from app.scene import SceneView

@@ -3,7 +3,8 @@ from dataclasses import asdict
 import numpy as np
 import pytest
 
-from app.session import HoverTarget, Session
+from app.session import Session
+from app.state import HoverTarget
 from core.errors import CommandRefusedError, DataError
 from core.project import JointKey, SetJoints
 

@@ -9,7 +9,8 @@ from PySide6.QtGui import QWheelEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
-from app.session import HoverTarget, Session
+from app.session import Session
+from app.state import HoverTarget
 from app.theme import DARK
 from app.views import ViewGrid
 from app.views.chrome import title_info

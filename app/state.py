@@ -1,0 +1,90 @@
+"""The values that a window's state is made of: where it is, what is shown how, what is being moved.
+
+All frozen: whoever holds one holds what was true when it was made. `app.session` owns the current
+ones and tells when they change.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from core.project import JointKey, Project
+    from core.recording import Recording
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cursor:
+    """The place everything in the window is about.
+
+    Attributes:
+        frame: 0-based frame index.
+        camera: index into the rig.
+        person: person id, or None while nobody is selected.
+        joint: index into the skeleton, or None.
+    """
+
+    frame: int = 0
+    camera: int = 0
+    person: int | None = None
+    joint: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HoverTarget:
+    """The joint under the pointer, in any panel."""
+
+    person: int
+    joint: int
+    camera: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DisplaySettings:
+    """How things are shown; remembered per user, never part of the data.
+
+    Attributes:
+        theme: ``dark`` or ``light``.
+        point_size: radius of a fully weighted joint, in logical pixels.
+        opacity: of bones and joints, 0 to 1.
+        boxes: draw the cylinder boxes.
+        residuals: draw leave-one-out residuals as vectors.
+        bystanders: draw detections that belong to nobody.
+        labels: draw person numbers.
+        brightness: added, -1 to 1.
+        contrast: factor about mid-grey.
+        gamma: exponent of the picture's tone curve.
+    """
+
+    theme: str = "dark"
+    point_size: float = 4.0
+    opacity: float = 1.0
+    boxes: bool = False
+    residuals: bool = False
+    bystanders: bool = True
+    labels: bool = True
+    brightness: float = 0.0
+    contrast: float = 1.0
+    gamma: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedProject:
+    """A project that was read, and is not shown yet."""
+
+    project: Project
+    recording: Recording
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EditPreview:
+    """2D joints that are being dragged: where they would be if they were let go now.
+
+    Attributes:
+        points_px: raw pixels by joint and view, all of the cursor's frame.
+    """
+
+    points_px: Mapping[JointKey, tuple[float, float]]
