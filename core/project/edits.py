@@ -23,6 +23,8 @@ VISIBILITIES: tuple[Visibility, ...] = ("visible", "occluded", "outside")
 
 HAND = "hand"
 """Origin of what a person set in this tool; other origins are ``import:<where from>``."""
+REPROJECTED = "reprojected"
+"""Origin of a joint that was put from other views, frames or predictions: nobody placed it here."""
 
 Value = float | int | str | None
 Key = tuple[int, ...]

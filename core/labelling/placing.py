@@ -1,0 +1,210 @@
+"""Edits of single joints: place, nudge, move a person, confirm, reset.
+
+What somebody puts is a hand label, wherever it was before. Only `MoveJoints` knows that a joint
+that was called occluded stays occluded when it is moved.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from core.errors import CommandRefusedError
+from core.observations import Source
+from core.project.edits import HAND, DeleteJoints, DeletePerson, JointKey, describe_keys
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from numpy.typing import NDArray
+
+    from core.observations import FrameObservations
+    from core.project.edits import Edit, Key, LabelReader, Row, Writes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MoveJoints:
+    """Put 2D joints by hand; those that were called occluded stay so, all others are visible.
+
+    Attributes:
+        keys: K places, each once.
+        points_px: K points, raw pixels, finite.
+        name: of the step; empty = told from the keys.
+    """
+
+    keys: tuple[JointKey, ...]
+    points_px: tuple[tuple[float, float], ...]
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuse a joint at no place."""
+        assert 0 < len(self.keys) == len(self.points_px) == len(set(self.keys))
+        if not np.isfinite(self.points_px).all():
+            raise CommandRefusedError("A joint needs a place in the picture.")
+
+    def describe(self, reader: LabelReader) -> str:
+        """``Place …`` or, where a label was there already, ``Move …``."""
+        if self.name:
+            return self.name
+        verb = "Move" if reader.rows("labels", self.keys) else "Place"
+        return f"{verb} {describe_keys(self.keys, reader)}"
+
+    def writes(self, reader: LabelReader) -> Writes:
+        """One hand label a key."""
+        old = reader.rows("labels", self.keys)
+        rows: dict[Key, Row | None] = {}
+        for key, (x, y) in zip(self.keys, self.points_px, strict=True):
+            is_occluded = key in old and old[key][2] == "occluded"
+            state = "occluded" if is_occluded else "visible"
+            rows[key] = (float(x), float(y), state, HAND)
+        return {"labels": rows}
+
+
+def row_of(observations: FrameObservations, person: int) -> int:
+    """The row of a person in the arrays of a frame.
+
+    Raises:
+        CommandRefusedError: the person is not there.
+    """
+    if person not in observations.persons:
+        raise CommandRefusedError(f"There is nothing of #{person} in this frame.")
+    return observations.persons.index(person)
+
+
+def point_of(observations: FrameObservations, key: JointKey) -> NDArray[np.float64] | None:
+    """(2,) raw pixels of what is observed under a key; None where nothing is."""
+    if key.person not in observations.persons:
+        return None
+    row = observations.persons.index(key.person)
+    point = observations.points_px[row, key.camera, key.joint]
+    return point if np.isfinite(point).all() else None
+
+
+def source_of(observations: FrameObservations, key: JointKey) -> Source:
+    """Where what is observed under a key comes from."""
+    if key.person not in observations.persons:
+        return Source.NONE
+    row = observations.persons.index(key.person)
+    return Source(int(observations.source[row, key.camera, key.joint]))
+
+
+def place_joint(key: JointKey, point_px: Sequence[float] | NDArray[np.float64]) -> Edit:
+    """Put a joint by hand, raw pixels; also what the end of a drag gives.
+
+    A joint that was called occluded stays occluded, one that was called outside is visible.
+    """
+    x, y = (float(value) for value in point_px)
+    return MoveJoints(keys=(key,), points_px=((x, y),))
+
+
+def nudged(observations: FrameObservations, key: JointKey, dx_px: float, dy_px: float) -> Edit:
+    """Move a joint a little, from wherever it is observed; it is a hand label then.
+
+    Raises:
+        CommandRefusedError: nothing is observed there.
+    """
+    point = point_of(observations, key)
+    if point is None:
+        raise CommandRefusedError("The joint has no place in this view yet: place it first.")
+    return place_joint(key, (point[0] + dx_px, point[1] + dy_px))
+
+
+def moved_person(
+    observations: FrameObservations,
+    camera: int,
+    person: int,
+    delta_px: tuple[float, float],
+    *,
+    only_labels: bool = False,
+) -> Edit:
+    """Move all joints of a person in one view by (dx, dy) raw pixels; they are hand labels then.
+
+    Args:
+        observations: of the frame.
+        camera: index into the rig.
+        person: id.
+        delta_px: raw pixels.
+        only_labels: leave what a network found where it is.
+
+    Raises:
+        CommandRefusedError: nothing of the person is observed in that view.
+    """
+    row = row_of(observations, person)
+    points = observations.points_px[row, camera]
+    movable = np.isfinite(points).all(axis=-1)
+    if only_labels:
+        movable &= observations.source[row, camera] != Source.NETWORK
+    joints = np.flatnonzero(movable)
+    if not len(joints):
+        raise CommandRefusedError(f"Nothing of #{person} is in this view: there is nothing to move")
+    moved = points[joints] + delta_px
+    return MoveJoints(
+        keys=tuple(JointKey(observations.frame, camera, person, int(joint)) for joint in joints),
+        points_px=tuple((float(x), float(y)) for x, y in moved),
+    )
+
+
+def confirmed(observations: FrameObservations, keys: Iterable[JointKey]) -> Edit:
+    """Make hand labels of joints where they are: somebody has looked, and they are right.
+
+    Joints that are hand labels already, and those without a place, are left out.
+
+    Raises:
+        CommandRefusedError: none is left.
+    """
+    chosen = {
+        key: point
+        for key in keys
+        if source_of(observations, key) != Source.HAND
+        and (point := point_of(observations, key)) is not None
+    }
+    if not chosen:
+        raise CommandRefusedError("Nothing to confirm: no joint here that is not by hand already.")
+    count = len(chosen)
+    return MoveJoints(
+        keys=tuple(chosen),
+        points_px=tuple((float(x), float(y)) for x, y in chosen.values()),
+        name="" if count == 1 else f"Confirm {count} joints of #{next(iter(chosen)).person}",
+    )
+
+
+def reset_joint(key: JointKey, *, cameras: Iterable[int] = ()) -> Edit:
+    """Take a joint's label away in its view, or in all of ``cameras``: the prediction shows again.
+
+    Args:
+        key: of the joint.
+        cameras: indices into the rig; empty = the key's only.
+    """
+    keys = tuple(key._replace(camera=camera) for camera in cameras) or (key,)
+    return DeleteJoints(keys=keys)
+
+
+def reset_person(
+    observations: FrameObservations, person: int, *, cameras: Iterable[int] = ()
+) -> Edit:
+    """Take all labels of a person away in some views: the prediction shows again.
+
+    Args:
+        observations: of the frame.
+        person: id.
+        cameras: indices into the rig; empty = all, and the person's 3D labels too.
+
+    Raises:
+        CommandRefusedError: nothing of the person is there.
+    """
+    chosen = tuple(cameras)
+    if not chosen:
+        name = f"Reset #{person} to the prediction"
+        return DeletePerson(frame=observations.frame, person=person, name=name)
+    row_of(observations, person)
+    num_joints = observations.points_px.shape[2]
+    return DeleteJoints(
+        keys=tuple(
+            JointKey(observations.frame, camera, person, joint)
+            for camera in chosen
+            for joint in range(num_joints)
+        ),
+        name=f"Reset #{person} to the prediction",
+    )
