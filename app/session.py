@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from app.state import EditPreview, HoverTarget
+    from app.state import EditPreview, FeetMode, HoverTarget, TrackPreview
     from core.diagnosis import FrameDiagnosis, RecordingSummary
     from core.labelling import Ghosts
     from core.observations import FrameObservations
@@ -55,6 +55,8 @@ class Session(QObject):
     cursor_changed = Signal(object, object)
     edited = Signal(object)
     preview_changed = Signal(object)
+    track_preview_changed = Signal(object)
+    feet_mode_changed = Signal(object)
     diagnosis_changed = Signal(object)
     settings_changed = Signal(object)
     display_changed = Signal(object)
@@ -76,6 +78,8 @@ class Session(QObject):
         self._diagnosis: FrameDiagnosis | None = None
         self._ghosts: Ghosts | None = None
         self._preview: EditPreview | None = None
+        self._track_preview: TrackPreview | None = None
+        self._feet_mode: FeetMode | None = None
         self._hover: HoverTarget | None = None
         self._summary: RecordingSummary | None = None
         self._truth: Truth | None = None
@@ -128,6 +132,16 @@ class Session(QObject):
     def preview(self) -> EditPreview | None:
         """What is being dragged; None while nothing is."""
         return self._preview
+
+    @property
+    def track_preview(self) -> TrackPreview | None:
+        """Who is being moved over the ground; None while nobody is."""
+        return self._track_preview
+
+    @property
+    def feet_mode(self) -> FeetMode | None:
+        """What clicks in the views place people by; None while they select joints."""
+        return self._feet_mode
 
     @property
     def summary(self) -> RecordingSummary | None:
@@ -214,6 +228,8 @@ class Session(QObject):
         project = self._project = None if opened is None else opened.project
         self._recording = None if opened is None else opened.recording
         self._hover = self._summary = self._truth = None
+        self.set_feet_mode(None)
+        self.set_track_preview(None)
         if project is not None:
             self._settings = project.settings
             self._cursor = Cursor(joint=0)
@@ -352,6 +368,25 @@ class Session(QObject):
         self._find_ghosts()
         self.preview_changed.emit(preview)
 
+    def set_track_preview(self, preview: TrackPreview | None) -> None:
+        """Show where people would stand who are being moved; None ends it."""
+        if preview is not None or self._track_preview is not None:
+            self._track_preview = preview
+            self.track_preview_changed.emit(preview)
+
+    def set_feet_mode(self, mode: FeetMode | None) -> None:
+        """Let clicks in the views say where a person stands; None lets them select again.
+
+        Raises:
+            CommandRefusedError: no project is open.
+        """
+        if mode is not None:
+            self.require_project()
+        if mode != self._feet_mode:
+            self._feet_mode = mode
+            self.set_track_preview(None)
+            self.feet_mode_changed.emit(mode)
+
     def _go_back(self, change: Change) -> None:
         place, old = change.place, self._cursor
         if place is not None:
@@ -366,6 +401,7 @@ class Session(QObject):
     def _follow(self, change: Change, old: Cursor) -> None:
         """Take in what an edit has changed, made from the cursor `old`."""
         self._preview = None
+        self.set_track_preview(None)
         is_here = self._cursor.frame != old.frame or self._cursor.frame in change.frames
         if is_here:
             self._read_frame()

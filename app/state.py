@@ -88,3 +88,31 @@ class EditPreview:
     """
 
     points_px: Mapping[JointKey, tuple[float, float]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrackPreview:
+    """People who are being moved over the ground: where they would stand if let go now.
+
+    Attributes:
+        places_mm: world x and y by person, all of the cursor's frame.
+    """
+
+    places_mm: Mapping[int, tuple[float, float]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeetMode:
+    """A click in a view says where a person stands, instead of selecting a joint.
+
+    Attributes:
+        person: whose track the clicks make.
+        num_views: 1 = one click, met with the floor; 2 = clicks in two views, whose rays meet.
+        step: frames to go on after each place; 0 stays.
+        is_filling: fill the frames between this place and the last one.
+    """
+
+    person: int
+    num_views: int = 1
+    step: int = 10
+    is_filling: bool = True
