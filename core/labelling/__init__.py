@@ -6,6 +6,7 @@ Everything here answers with values: arrays to draw, or an `Edit` for `Project.a
     placing.py   place, nudge, move a person, confirm, reset
     copying.py   fill joints from ghosts, another frame, other views, a prediction
     swapping.py  left and right change places
+    space.py     drags in 3D, reprojected into chosen views
 """
 
 from core.labelling.copying import (
@@ -28,13 +29,30 @@ from core.labelling.placing import (
     reset_person,
     source_of,
 )
+from core.labelling.space import (
+    VIEW_CHOICES,
+    MoveInSpace,
+    Ray,
+    Reprojection,
+    ViewChoice,
+    chosen_views,
+    on_line,
+    on_plane,
+    reproject,
+)
 from core.labelling.swapping import SwapJoints, swapped_sides
 
 __all__ = [
+    "VIEW_CHOICES",
     "Ghosts",
+    "MoveInSpace",
     "MoveJoints",
+    "Ray",
+    "Reprojection",
     "SwapJoints",
+    "ViewChoice",
     "accepted_ghosts",
+    "chosen_views",
     "confirmed",
     "copied_from_frame",
     "copied_from_prediction",
@@ -43,8 +61,11 @@ __all__ = [
     "hand_ghosts",
     "moved_person",
     "nudged",
+    "on_line",
+    "on_plane",
     "place_joint",
     "point_of",
+    "reproject",
     "reset_joint",
     "reset_person",
     "source_of",
