@@ -12,7 +12,7 @@ from core.diagnosis.check import (
     check_project,
     check_recording,
 )
-from core.diagnosis.explain import JointExplanation, WhatIf, explain_joint
+from core.diagnosis.explain import Cure, JointExplanation, WhatIf, explain_joint
 from core.diagnosis.frame import FrameDiagnosis, diagnose_frame
 from core.diagnosis.lengths import EffectiveLengths, effective_lengths_mm
 from core.diagnosis.source import estimate_recording_scale_mm
@@ -24,6 +24,7 @@ from core.diagnosis.warm import warm_up
 __all__ = [
     "CameraReport",
     "CheckReport",
+    "Cure",
     "EffectiveLengths",
     "FrameDiagnosis",
     "GroupReport",

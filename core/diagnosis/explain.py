@@ -35,17 +35,38 @@ Reason = Literal["kept", "wss", "support", "too_few_views", "degenerate"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WhatIf:
-    """The joint without one view.
+    """The joint without one view; for a view that is muted, the joint *with* it.
 
     Attributes:
-        camera: index of the muted view.
+        camera: index of the view.
         value: what the rule in force would have measured; NaN where the joint is degenerate then.
         would_be_kept: whether the joint would be kept.
+        is_muted: the view is muted, and this is what it would be if it counted again.
     """
 
     camera: int
     value: float
     would_be_kept: bool
+    is_muted: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cure:
+    """The joint without the fewest views that must be muted for it to be kept.
+
+    Attributes:
+        without: indices of these views.
+        value: what the rule in force measures then.
+        point_mm: (x, y, z) world, where the joint would be.
+        weights: of all C views then.
+        wss_mm: of the joint then; NaN for two views.
+    """
+
+    without: tuple[int, ...]
+    value: float
+    point_mm: tuple[float, float, float]
+    weights: tuple[float, ...]
+    wss_mm: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +83,11 @@ class JointExplanation:
         kept: the verdict.
         degenerate: there is no 3D point at all.
         disagreeing: indices of the observed views that the others contradict.
-        what_if: one for each observed view, in the order of cameras; empty for one view or none.
+        what_if: one for each observed or muted view, in the order of cameras; empty for one view
+            or none.
+        muted: indices of the views that somebody muted here.
+        cure: what would make a discarded joint kept; None where one or two views do not, or the
+            joint is kept already.
         sentence: the verdict in plain words.
     """
 
@@ -75,6 +100,8 @@ class JointExplanation:
     degenerate: bool
     disagreeing: tuple[int, ...]
     what_if: tuple[WhatIf, ...]
+    muted: tuple[int, ...]
+    cure: Cure | None
     sentence: str
 
     def format_value(self, value: float) -> str:
@@ -107,6 +134,7 @@ def explain_joint(
     what_if = case.what_if()
     disagreeing = case.disagreeing()
     reason = case.reason()
+    cure = case.cure(reason, what_if, disagreeing)
     return JointExplanation(
         rule=case.settings.rule,
         reason=reason,
@@ -117,7 +145,9 @@ def explain_joint(
         degenerate=case.degenerate,
         disagreeing=disagreeing,
         what_if=what_if,
-        sentence=case.sentence(reason, what_if, disagreeing),
+        muted=case.muted,
+        cure=cure,
+        sentence=case.sentence(reason, cure, disagreeing),
     )
 
 
@@ -131,6 +161,7 @@ class _Case:
         self.raw_px = diagnosis.points_px[row, :, joint]
         self.seen = diagnosis.observed[row, :, joint]
         self.views = tuple(int(c) for c in np.flatnonzero(self.seen))
+        self.muted = tuple(int(c) for c in np.flatnonzero(diagnosis.muted[row, :, joint]))
         self.kept = bool(diagnosis.triangulation.kept[row, joint])
         self.degenerate = not np.isfinite(diagnosis.triangulation.points_mm[row, joint]).all()
         self.unit: Literal["mm", "views"] = "mm" if self.settings.rule == "wss" else "views"
@@ -167,33 +198,46 @@ class _Case:
             np.ascontiguousarray(points), self.rig.projections, seen[:, :, None], settings
         )
 
-    def _without(self, muted: Sequence[Sequence[int]]) -> list[tuple[float, bool]]:
-        """Value and verdict without each of these sets of views."""
-        if not muted:
+    def _with(self, seen: NDArray[np.bool_]) -> list[tuple[float, bool, Cure | None]]:
+        """Value, verdict and answer with the views of each row of (V, C) only."""
+        if not len(seen):
             return []
+        found = self._triangulate(seen, arguments(self.settings))
+        lost = ~observed_in(found.points_mm[:, 0])
+        cases: list[tuple[float, bool, Cure | None]] = []
+        for row, views in enumerate(seen):
+            wss, weights = float(found.wss_mm[row, 0]), found.weights[row, :, 0]
+            value = self._value(wss, weights, views, bool(lost[row]))
+            x, y, z = found.points_mm[row, 0].tolist()
+            without = tuple(int(c) for c in np.flatnonzero(self.seen & ~views))
+            cure = Cure(
+                without=without,
+                value=value,
+                point_mm=(x, y, z),
+                weights=tuple(weights.tolist()),
+                wss_mm=wss,
+            )
+            cases.append((value, bool(found.kept[row, 0]), None if lost[row] else cure))
+        return cases
+
+    def _without(self, muted: Sequence[Sequence[int]]) -> list[tuple[float, bool, Cure | None]]:
+        """Value, verdict and answer without each of these sets of views."""
         seen = np.repeat(self.seen[None], len(muted), axis=0)
         for row, cameras in enumerate(muted):
             seen[row, list(cameras)] = False
-        found = self._triangulate(seen, arguments(self.settings))
-        lost = ~observed_in(found.points_mm[:, 0])
-        return [
-            (
-                self._value(
-                    float(found.wss_mm[v, 0]), found.weights[v, :, 0], seen[v], bool(lost[v])
-                ),
-                bool(found.kept[v, 0]),
-            )
-            for v in range(len(muted))
-        ]
+        return self._with(seen)
 
     def what_if(self) -> tuple[WhatIf, ...]:
-        """Each observed view muted in turn."""
-        if len(self.views) < 2:
+        """Each observed view muted in turn, each muted one counted again."""
+        views = sorted({*self.views, *self.muted})
+        if len(views) < 2:
             return ()
-        found = self._without([(camera,) for camera in self.views])
+        seen = np.repeat(self.seen[None], len(views), axis=0)
+        for row, camera in enumerate(views):
+            seen[row, camera] = camera in self.muted
         return tuple(
-            WhatIf(camera=camera, value=value, would_be_kept=kept)
-            for camera, (value, kept) in zip(self.views, found, strict=True)
+            WhatIf(camera=camera, value=value, would_be_kept=kept, is_muted=camera in self.muted)
+            for camera, (value, kept, _) in zip(views, self._with(seen), strict=True)
         )
 
     def disagreeing(self) -> tuple[int, ...]:
@@ -219,10 +263,17 @@ class _Case:
             return "too_few_views"
         return "wss" if self.settings.rule == "wss" else "support"
 
-    def sentence(
-        self, reason: Reason, what_if: tuple[WhatIf, ...], disagreeing: tuple[int, ...]
-    ) -> str:
+    def sentence(self, reason: Reason, cure: Cure | None, disagreeing: tuple[int, ...]) -> str:
         """The verdict in plain words."""
+        verdict = self._unmuted_sentence(reason, cure, disagreeing)
+        if not self.muted:
+            return verdict
+        verb = "is" if len(self.muted) == 1 else "are"
+        return f"{verdict} {self._names(self.muted)} {verb} muted."
+
+    def _unmuted_sentence(
+        self, reason: Reason, cure: Cure | None, disagreeing: tuple[int, ...]
+    ) -> str:
         if reason == "degenerate":
             return f"No 3D point: {self._why_degenerate()}"
         if reason == "too_few_views":
@@ -235,12 +286,12 @@ class _Case:
         if disagreeing:
             verb = "disagrees" if len(disagreeing) == 1 else "disagree"
             contradicted = f"{self._names(disagreeing)} {verb} with the others"
-        cure = "" if reason == "kept" else self._cure(what_if, disagreeing)
-        if contradicted and cure:
-            parts.append(f"{contradicted}; {cure}.")
-        elif contradicted or cure:
-            text = contradicted or cure
-            parts.append(f"{text[0].upper()}{text[1:]}." if cure else f"{text}.")
+        advice = "" if reason == "kept" else self._advice(cure)
+        if contradicted and advice:
+            parts.append(f"{contradicted}; {advice}.")
+        elif contradicted or advice:
+            text = contradicted or advice
+            parts.append(f"{text[0].upper()}{text[1:]}." if advice else f"{text}.")
         return " ".join(parts)
 
     def _verdict(self) -> str:
@@ -261,22 +312,27 @@ class _Case:
         who = self._names(self.agreeing)
         return f"Discarded: of {len(self.views)} views only {who} {verb}, {needed}"
 
-    def _cure(self, what_if: tuple[WhatIf, ...], disagreeing: tuple[int, ...]) -> str:
-        """The least set of views without which the joint would be kept, in words."""
-        rescued = [case for case in what_if if case.would_be_kept]
+    def cure(
+        self, reason: Reason, what_if: tuple[WhatIf, ...], disagreeing: tuple[int, ...]
+    ) -> Cure | None:
+        """The least set of views without which the joint would be kept."""
+        if reason not in ("wss", "support"):
+            return None
+        rescued = [case for case in what_if if case.would_be_kept and not case.is_muted]
         if rescued:
             best = min(rescued, key=lambda case: case.value if self.unit == "mm" else -case.value)
-            value = _with_unit(best.value, self.unit)
-            return f"without {self._names((best.camera,))} it would be {value} and kept"
+            return self._without([(best.camera,)])[0][2]
         spare = len(self.views) - self.settings.min_views
         sets: list[tuple[int, ...]] = list(combinations(self.views, 2)) if spare >= 2 else []
         if len(disagreeing) > 2 and spare >= len(disagreeing):
             sets.append(disagreeing)
-        for muted, (value, kept) in zip(sets, self._without(sets), strict=True):
-            if kept:
-                text = _with_unit(value, self.unit)
-                return f"without {self._names(muted)} it would be {text} and kept"
-        if self.settings.rule == "wss" and spare >= 1:
+        return next((cure for _, kept, cure in self._without(sets) if kept), None)
+
+    def _advice(self, cure: Cure | None) -> str:
+        if cure is not None:
+            text = _with_unit(cure.value, self.unit)
+            return f"without {self._names(cure.without)} it would be {text} and kept"
+        if self.settings.rule == "wss" and len(self.views) > self.settings.min_views:
             return "no one or two of its views are to blame"
         return ""
 
@@ -286,6 +342,7 @@ class _Case:
 
     def _why_degenerate(self) -> str:
         beyond = np.isfinite(self.raw_px).all(axis=-1) & ~self.seen
+        beyond[list(self.muted)] = False
         if len(self.views) < 2:
             who = f"only {self._names(self.views)} sees it" if self.views else "no view sees it"
             lens = ""

@@ -34,6 +34,8 @@ class FrameDiagnosis:
         persons: P person ids, as in the observations.
         settings: those asked for, with the noise scale filled in where it was None.
         observed: (P, C, J) bool: the observation took part.
+        muted: (P, C, J) bool: there is an observation, and somebody muted it: it took no part, but
+            it is shown with its residuals.
         points_px: (P, C, J, 2) raw pixels, as observed.
         undistorted_px: (P, C, J, 2) the same undistorted; NaN where the lens cannot have seen it.
         triangulation: points_mm (P, J, 3), weights (P, C, J), … of `robust_triangulate`.
@@ -49,6 +51,7 @@ class FrameDiagnosis:
     persons: tuple[int, ...]
     settings: TriangulationSettings
     observed: NDArray[np.bool_]
+    muted: NDArray[np.bool_]
     points_px: Floats
     undistorted_px: Floats
     triangulation: Triangulation
@@ -60,16 +63,28 @@ class FrameDiagnosis:
 
 
 def diagnose_frame(
-    observations: FrameObservations, rig: Rig, settings: TriangulationSettings
+    observations: FrameObservations,
+    rig: Rig,
+    settings: TriangulationSettings,
+    muted: NDArray[np.bool_] | None = None,
 ) -> FrameDiagnosis:
     """Triangulate every person of a frame and measure it against every view.
 
     Where `settings.scale_mm` is None, the noise scale is that of this frame alone.
+
+    Args:
+        observations: of the frame.
+        rig: C cameras.
+        settings: how to triangulate.
+        muted: (P, C, J) observations that shall take no part (`Project.muted`); None = none.
     """
     points = observations.points_px
     undistorted = rig.undistort(points)
-    observed = observed_in(undistorted)
-    settings = with_scale(settings, undistorted, rig.projections)
+    seen = observed_in(undistorted)
+    silent = np.zeros_like(seen) if muted is None else np.asarray(seen & muted)
+    observed = np.asarray(seen & ~silent)
+    counted = np.where(observed[..., None], undistorted, np.nan)
+    settings = with_scale(settings, counted, rig.projections)
     triangulation = robust(undistorted, rig.projections, observed, arguments(settings))
     others = robust_leave_one_out(
         undistorted, rig.projections, observed, triangulation.weights**settings.row_exponent
@@ -81,6 +96,7 @@ def diagnose_frame(
         persons=observations.persons,
         settings=settings,
         observed=observed,
+        muted=silent,
         points_px=points,
         undistorted_px=undistorted,
         triangulation=triangulation,
