@@ -483,7 +483,7 @@ class Session(QObject):
         if self._project is None or self._observations is None or not self._is_engine_warm:
             self._ghosts = None
             return
-        moved = None if self._preview is None else self._preview.points_px
+        moved = None if self._preview is None else self._preview.by_hand_px
         self._ghosts = hand_ghosts(self._observations, self._project.rig, moved)
 
     def _diagnose(self) -> None:

@@ -6,13 +6,13 @@ ones and tells when they change.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from core.project import JointKey, Project
+    from core.project import JointKey, PointKey, Project
     from core.recording import Recording
 
 
@@ -85,9 +85,22 @@ class EditPreview:
 
     Attributes:
         points_px: raw pixels by joint and view, all of the cursor's frame.
+        reprojected: those of them that would not be labels of the hand: they make no ghosts.
+        points_mm: where joints are that are dragged in space, world.
     """
 
     points_px: Mapping[JointKey, tuple[float, float]]
+    reprojected: frozenset[JointKey] = frozenset()
+    points_mm: Mapping[PointKey, tuple[float, float, float]] = field(
+        default_factory=dict["PointKey", "tuple[float, float, float]"]
+    )
+
+    @property
+    def by_hand_px(self) -> Mapping[JointKey, tuple[float, float]]:
+        """Those that would be labels of the hand."""
+        if not self.reprojected:
+            return self.points_px
+        return {key: at for key, at in self.points_px.items() if key not in self.reprojected}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
