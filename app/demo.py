@@ -146,9 +146,9 @@ class _Walk:
         window.session.set_settings(weighting="pairwise", sigma_mm=10.0, wss_threshold_mm=20.0)
         self._shot("the paper's weighting and thresholds")
         window.session.set_settings(weighting="consensus", sigma_mm="auto", wss_threshold_mm="auto")
-        self._key("Ctrl+T")
+        self._key("Ctrl+Shift+L")
         self._shot("light theme")
-        self._key("Ctrl+T")
+        self._key("Ctrl+Shift+L")
         self._report(f"{self._count} pictures in {self._shots}")
 
     def _key(self, keys: str) -> None:

@@ -7,10 +7,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Qt, QTimer
+from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import (
     QApplication,
-    QDockWidget,
     QFileDialog,
     QInputDialog,
     QMainWindow,
@@ -20,22 +19,21 @@ from PySide6.QtWidgets import (
 )
 
 from app.background import BackgroundWork
+from app.bindings import bind_commands
 from app.commands import Commands
-from app.inspector import Inspector
+from app.docks import Docks, Panels
 from app.jobs import Job
 from app.key_sheet import KeySheet
+from app.menus import make_menus
 from app.new_dialog import NewProjectDialog
 from app.play import Player
 from app.preferences import Preferences
-from app.scene import SceneView
 from app.session import Session
 from app.start_page import StartPage
 from app.status import StatusBar
 from app.theme import Theme, apply_theme, theme_named
-from app.timeline import Timeline
 from app.tone_dialog import ToneDialog
 from app.toolbar import ContextBar
-from app.views import ViewGrid
 
 if TYPE_CHECKING:
     from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent
@@ -66,10 +64,11 @@ class MainWindow(QMainWindow):
         self._views_of: Path | None = None
         self._applied_theme = self._theme()
 
-        self.views = ViewGrid(self.session)
-        self.scene = SceneView(self.session)
-        self.inspector = Inspector(self.session)
-        self.timeline = Timeline(self.session)
+        self.panels = Panels(self.session)
+        self.views = self.panels.views
+        self.scene = self.panels.scene
+        self.inspector = self.panels.inspector
+        self.timeline = self.panels.timeline
         self.player = Player(self.session, lambda: self.views.is_settled, self)
         self.start_page = StartPage()
         self.background = BackgroundWork(self.session, self)
@@ -83,40 +82,18 @@ class MainWindow(QMainWindow):
         self.addToolBar(self.context_bar)
         self.status = StatusBar(self.session)
         self.setStatusBar(self.status)
-        self._docks = [
-            self._add_dock("3D", self.scene, Qt.DockWidgetArea.RightDockWidgetArea),
-            self._add_dock("Inspector", self.inspector, Qt.DockWidgetArea.RightDockWidgetArea),
-            self._add_dock("Timeline", self.timeline, Qt.DockWidgetArea.BottomDockWidgetArea),
-        ]
-        # Its bar is its title: height is what the rows of a dozen people need.
-        self._docks[2].setTitleBarWidget(self.timeline.head)
-        self.setCorner(Qt.Corner.BottomRightCorner, Qt.DockWidgetArea.BottomDockWidgetArea)
+        self.docks = Docks(self, self.panels)
         if not self._preferences.restore_layout(self):
             self.lay_out_docks()
-        self._bind_commands()
-        self._make_menus()
+        bind_commands(self)
+        self.menus = make_menus(self)
         self._connect()
         self._on_project_changed()
         self.session.warm_up()
 
-    def _add_dock(self, title: str, widget: QWidget, area: Qt.DockWidgetArea) -> QDockWidget:
-        dock = QDockWidget(title)
-        dock.setObjectName(f"dock_{title.lower()}")
-        dock.setWidget(widget)
-        self.addDockWidget(area, dock)
-        return dock
-
     def lay_out_docks(self) -> None:
         """Give the panels their first sizes, from the window's."""
-        scene, inspector, timeline = self._docks
-        width, height = self.width(), self.height()
-        self.resizeDocks([scene, inspector], [round(width * 0.34)] * 2, Qt.Orientation.Horizontal)
-        self.resizeDocks(
-            [scene, inspector],
-            [round(height * 0.35), round(height * 0.43)],
-            Qt.Orientation.Vertical,
-        )
-        self.resizeDocks([timeline], [round(height * 0.212)], Qt.Orientation.Vertical)
+        self.docks.lay_out()
 
     @property
     def is_settled(self) -> bool:
@@ -134,83 +111,12 @@ class MainWindow(QMainWindow):
         self.views.layout_changed.connect(self._on_views_changed)
         self.player.playing_changed.connect(self._on_playing_changed)
         session.display_changed.connect(self._on_display_changed)
-        self.start_page.open_requested.connect(self._choose_project)
-        self.start_page.new_requested.connect(self._new_project)
+        self.start_page.open_requested.connect(self.choose_project)
+        self.start_page.new_requested.connect(self.new_project)
         self.start_page.path_chosen.connect(self.open_project)
         self.background.job_started.connect(self.status.follow)
 
     # Commands.
-
-    def _bind_commands(self) -> None:  # one line a command
-        bind, session, views, scene = self.commands.bind, self.session, self.views, self.scene
-        bind("open", self._choose_project)
-        bind("new", self._new_project)
-        bind("close", session.close_project)
-        bind("quit", self.close)
-        bind("previous_frame", lambda: session.step(-1))
-        bind("next_frame", lambda: session.step(1))
-        bind("back_10", lambda: session.step(-10))
-        bind("forward_10", lambda: session.step(10))
-        bind("play", self.player.toggle)
-        bind("previous_labelled", lambda: session.step_labelled(-1))
-        bind("next_labelled", lambda: session.step_labelled(1))
-        bind("first_frame", lambda: session.set_frame(0))
-        bind("last_frame", lambda: session.set_frame(session.require_project().num_frames - 1))
-        bind("jump", self._jump)
-        bind("previous_joint", lambda: session.step_joint(-1))
-        bind("next_joint", lambda: session.step_joint(1))
-        bind("next_person", lambda: session.step_person(1))
-        bind("previous_person", lambda: session.step_person(-1))
-        for number in range(1, 10):
-            bind(f"camera_{number}", lambda number=number: views.focus_camera(number - 1))
-        bind("grid", lambda: views.focus_camera(None))
-        bind("focus", views.toggle_focus_under_pointer)
-        bind("frame_person", views.frame_person)
-        bind("reset_zoom", views.reset_zoom)
-        bind("hide_camera", views.hide_camera_under_pointer)
-        bind("show_cameras", views.show_all_cameras)
-        self.commands.bind_hold("hide_overlays", views.set_overlays_hidden)
-        self.commands.bind_hold("loupe", views.set_loupe)
-        for name, field in (
-            ("residuals", "residuals"),
-            ("boxes", "boxes"),
-            ("bystanders", "bystanders"),
-            ("person_labels", "labels"),
-        ):
-            bind(name, lambda field=field: self._toggle_display(field))
-        bind("picture_tone", self._show_tone)
-        bind("theme", self._toggle_theme)
-        bind("scene_reset", scene.reset_view)
-        bind("scene_follow", scene.toggle_follow)
-        bind("scene_camera", lambda: scene.look_through(session.cursor.camera))
-        bind("load_truth", self._load_truth)
-        bind("keys", self._show_keys)
-
-    def _make_menus(self) -> None:
-        actions = self.commands.actions
-        menus = {
-            "Project": ("open", "new", "close", "load_truth", "quit"),
-            "Go": (
-                *("previous_frame", "next_frame", "play", "jump"),
-                *("previous_labelled", "next_labelled", "first_frame", "last_frame"),
-                *("next_person", "previous_person", "next_joint", "previous_joint"),
-            ),
-            "Views": (
-                *("grid", "focus", "frame_person", "reset_zoom", "hide_camera", "show_cameras"),
-                *("residuals", "boxes", "bystanders", "person_labels", "picture_tone", "theme"),
-            ),
-            "3D": ("scene_reset", "scene_follow", "scene_camera"),
-            "Help": ("keys",),
-        }
-        for title, names in menus.items():
-            menu = self.menuBar().addMenu(title)
-            for name in names:
-                menu.addAction(actions[name])
-            if title == "Views":
-                menu.addSeparator()
-                for dock in self._docks:
-                    menu.addAction(dock.toggleViewAction())
-                menu.addAction("Default layout", self.lay_out_docks)
 
     def open_project(self, path: Path) -> None:
         """Open a project in the background; on failure the current one stays and it is told why."""
@@ -254,7 +160,8 @@ class MainWindow(QMainWindow):
 
         QTimer.singleShot(0, self, paint_next)
 
-    def _choose_project(self) -> None:
+    def choose_project(self) -> None:
+        """Ask for a project's folder, and open it."""
         recent = self._preferences.recent()
         start = str(recent[0].parent) if recent else str(Path.home())
         chosen = QFileDialog.getExistingDirectory(
@@ -263,12 +170,14 @@ class MainWindow(QMainWindow):
         if chosen:
             self.open_project(Path(chosen))
 
-    def _new_project(self) -> None:
+    def new_project(self) -> None:
+        """Ask what a new project is made of, make it, and open it."""
         dialog = NewProjectDialog(self)
         dialog.created.connect(self.open_project)
         dialog.open()
 
-    def _load_truth(self) -> None:
+    def load_truth(self) -> None:
+        """Ask for the truth of a generated match."""
         self.session.require_project()
         chosen, _ = QFileDialog.getOpenFileName(
             self, "Load the truth of a generated match", "", "Truth (truth.h5)"
@@ -276,7 +185,8 @@ class MainWindow(QMainWindow):
         if chosen:
             self.session.load_truth(Path(chosen))
 
-    def _jump(self) -> None:
+    def jump(self) -> None:
+        """Ask for a frame number, and go there."""
         project = self.session.require_project()
         first = project.first_frame_number
         number, accepted = QInputDialog.getInt(
@@ -290,20 +200,15 @@ class MainWindow(QMainWindow):
         if accepted:
             self.session.set_frame_number(number)
 
-    def _toggle_display(self, field: str) -> None:
-        self.session.set_display(**{field: not getattr(self.session.display, field)})
-
-    def _toggle_theme(self) -> None:
-        other = "dark" if self.session.display.theme == "light" else "light"
-        self.session.set_display(theme=other)
-
-    def _show_tone(self) -> None:
+    def show_tone(self) -> None:
+        """Brightness, contrast and gamma of the pictures."""
         if self._tone is None:
             self._tone = ToneDialog(self.session, self)
         self._tone.show()
         self._tone.raise_()
 
-    def _show_keys(self) -> None:
+    def show_keys(self) -> None:
+        """The `?` sheet."""
         KeySheet(self).open()
 
     # What happened.

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _NUM_RECENT = 8
 # Raise this when docks change, so that an old layout is not forced on a new window.
-_LAYOUT_VERSION = 1
+_LAYOUT_VERSION = 2
 
 
 class Preferences:

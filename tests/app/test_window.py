@@ -136,11 +136,11 @@ def test_a_slider_that_the_rule_ignores_is_grey(window):
 
 
 def test_the_theme_changes_every_panel(window):
-    press(window, "Ctrl+T")
+    press(window, "Ctrl+Shift+L")
     assert window.session.display.theme == "light"
     background = window.grab().toImage().pixelColor(window.width() - 40, window.height() - 4)
     assert background.lightness() > 200
-    press(window, "Ctrl+T")
+    press(window, "Ctrl+Shift+L")
     assert window.session.display.theme == "dark"
 
 

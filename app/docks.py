@@ -1,0 +1,137 @@
+"""The panels of the window and where they stand: one line a panel.
+
+Right of the views stand two groups of tabs, above what shows the scene (3D, and what else is drawn
+on the court), below what tells about it and works on it (Inspector, History, …); the timeline lies
+under everything. A group's tabs are its title: a title bar of its own would say the same again and
+cost a row of text, and 1280x720 has none to spare. A tab can be dragged out; floating, the panel
+has a title bar.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from PySide6.QtCore import Qt, QTimer
+from PySide6.QtWidgets import QDockWidget, QMainWindow, QTabWidget, QWidget
+
+from app.inspector import Inspector
+from app.scene import SceneView
+from app.timeline import Timeline
+from app.views import ViewGrid
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from app.session import Session
+
+Group = Literal["scene", "work", "time"]
+
+_RIGHT, _BOTTOM = Qt.DockWidgetArea.RightDockWidgetArea, Qt.DockWidgetArea.BottomDockWidgetArea
+# Shares of the window's width and height that the groups get first.
+_RIGHT_WIDTH = 0.34
+_SCENE_HEIGHT, _WORK_HEIGHT, _TIME_HEIGHT = 0.35, 0.43, 0.212
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """A panel in a dock: its title (also of its tab), what is in it, and in which group."""
+
+    title: str
+    widget: QWidget
+    group: Group
+
+
+class Panels:
+    """Every panel; each knows only the session."""
+
+    def __init__(self, session: Session) -> None:
+        self.views = ViewGrid(session)
+        self.scene = SceneView(session)
+        self.inspector = Inspector(session)
+        self.timeline = Timeline(session)
+
+    def docked(self) -> tuple[Panel, ...]:
+        """What stands around the views; in the order of the tabs, the first of a group in front."""
+        return (
+            Panel("3D", self.scene, "scene"),
+            Panel("Inspector", self.inspector, "work"),
+            Panel("Timeline", self.timeline, "time"),
+        )
+
+
+class Docks:
+    """The docks of a window."""
+
+    def __init__(self, window: QMainWindow, panels: Panels) -> None:
+        self._window = window
+        self._groups: dict[Group, list[QDockWidget]] = {"scene": [], "work": [], "time": []}
+        self._barless: set[QDockWidget] = set()
+        window.setDockOptions(
+            QMainWindow.DockOption.AnimatedDocks
+            | QMainWindow.DockOption.AllowNestedDocks
+            | QMainWindow.DockOption.AllowTabbedDocks
+            | QMainWindow.DockOption.GroupedDragging
+        )
+        window.setTabPosition(_RIGHT, QTabWidget.TabPosition.North)
+        window.setCorner(Qt.Corner.BottomRightCorner, _BOTTOM)
+        self._by_widget = {panel.widget: self._add(panel) for panel in panels.docked()}
+        # The timeline's bar is its title: height is what the rows of a dozen people need.
+        self._by_widget[panels.timeline].setTitleBarWidget(panels.timeline.head)
+        for group in self._groups.values():
+            group[0].raise_()
+            for dock in group:
+                dock.topLevelChanged.connect(self._title_later)
+                dock.toggleViewAction().toggled.connect(self._title_later)
+        self._title_later()
+
+    @property
+    def all(self) -> Sequence[QDockWidget]:
+        """In the order of `Panels.docked`."""
+        return tuple(self._by_widget.values())
+
+    def show(self, widget: QWidget) -> None:
+        """Bring a panel to the front, also one that was closed."""
+        dock = self._by_widget[widget]
+        dock.show()
+        dock.raise_()
+
+    def lay_out(self) -> None:
+        """Give every group its first place and size, from the window's."""
+        window = self._window
+        width, height = window.width(), window.height()
+        scene, work, time = (self._groups[name] for name in ("scene", "work", "time"))
+        right = [scene[0], work[0]]
+        window.resizeDocks(right, [round(width * _RIGHT_WIDTH)] * 2, Qt.Orientation.Horizontal)
+        shares = [round(height * _SCENE_HEIGHT), round(height * _WORK_HEIGHT)]
+        window.resizeDocks(right, shares, Qt.Orientation.Vertical)
+        window.resizeDocks(time, [round(height * _TIME_HEIGHT)], Qt.Orientation.Vertical)
+
+    def _title_later(self, _on: bool = False) -> None:
+        # Qt is in the middle of moving the dock.
+        QTimer.singleShot(0, self._window, self._title)
+
+    def _title(self) -> None:
+        """Give a title bar to what has no tab."""
+        for dock in [*self._groups["scene"], *self._groups["work"]]:
+            beside = self._window.tabifiedDockWidgets(dock)
+            is_tab = not dock.isFloating() and any(_is_open(other) for other in beside)
+            if is_tab != (dock in self._barless):
+                self._barless ^= {dock}
+                dock.setTitleBarWidget(QWidget() if is_tab else None)  # pyright: ignore[reportArgumentType] - None is Qt's own bar
+
+    def _add(self, panel: Panel) -> QDockWidget:
+        dock = QDockWidget(panel.title)
+        dock.setObjectName(f"dock_{panel.title.lower()}")
+        dock.setWidget(panel.widget)
+        group = self._groups[panel.group]
+        self._window.addDockWidget(_BOTTOM if panel.group == "time" else _RIGHT, dock)
+        if group:
+            self._window.tabifyDockWidget(group[-1], dock)
+        group.append(dock)
+        return dock
+
+
+def _is_open(dock: QDockWidget) -> bool:
+    # Also behind another tab, where it is not visible.
+    return dock.toggleViewAction().isChecked()

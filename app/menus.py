@@ -1,0 +1,45 @@
+"""The menu bar: which commands stand in which menu; ``None`` is a line between."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from PySide6.QtWidgets import QMenu
+
+    from app.main_window import MainWindow
+
+MENUS: dict[str, tuple[str | None, ...]] = {
+    "Project": ("open", "new", "close", None, "load_truth", None, "quit"),
+    "Go": (
+        *("previous_frame", "next_frame", "play", "jump"),
+        *(None, "previous_labelled", "next_labelled", "first_frame", "last_frame"),
+        *(None, "next_person", "previous_person", "next_joint", "previous_joint"),
+    ),
+    "Views": (
+        *("grid", "focus", "frame_person", "reset_zoom", "hide_camera", "show_cameras"),
+        *(None, "residuals", "boxes", "bystanders", "person_labels"),
+        *(None, "picture_tone", "theme"),
+    ),
+    "3D": ("scene_reset", "scene_follow", "scene_camera"),
+    "Help": ("keys",),
+}
+
+
+def make_menus(window: MainWindow) -> dict[str, QMenu]:
+    """Fill the menu bar; the menus by title."""
+    actions = window.commands.actions
+    menus: dict[str, QMenu] = {}
+    for title, names in MENUS.items():
+        menu = menus[title] = window.menuBar().addMenu(title)
+        for name in names:
+            if name is None:
+                menu.addSeparator()
+            else:
+                menu.addAction(actions[name])
+    menu = menus["Views"]
+    menu.addSeparator()
+    for dock in window.docks.all:
+        menu.addAction(dock.toggleViewAction())
+    menu.addAction("Default layout", window.lay_out_docks)
+    return menus
