@@ -118,17 +118,28 @@ def see(module: nn.Module, batch: Batch, device: Device) -> Seen:
     )
 
 
-def heatmap_term(seen: Seen, spec: DetectorSpec) -> Term:
-    """Squared error of the heatmaps over labelled joints in view.
+def heatmap_term(
+    seen: Seen, spec: DetectorSpec, targets_raw: Tensor, factors: Tensor | None = None
+) -> Term:
+    """Squared error of the heatmaps over joints in view whose place is known.
 
     Summed over a map's cells and divided by the energy of a target, so that an empty map costs 1
     a joint, whatever its size.
+
+    Args:
+        seen: what the detector saw.
+        spec: of the detector.
+        targets_raw: (G, C, J, 2) raw pixels, labels or pseudo-labels; NaN = unknown.
+        factors: (G, C, J) of the terms; None = 1.
     """
-    targets = seen.batch.crop_points(seen.batch.targets_px).flatten(0, 1)
+    targets = seen.batch.crop_points(targets_raw.detach()).flatten(0, 1)
     targets = targets[seen.chosen.to(targets.device)].to(seen.heatmaps.device, torch.float32)
     wanted = gaussian_heatmaps(targets, spec, SIGMA_CELLS)
     counted = torch.isfinite(targets).all(-1)
     squared = (seen.heatmaps.float() - wanted).square().sum((-1, -2)) / TARGET_ENERGY
+    if factors is not None:
+        swapped = seen.batch.values_swapped(factors).flatten(0, 1)
+        squared = squared * swapped[seen.chosen.to(swapped.device)].to(squared)
     total = torch.where(counted, squared, torch.zeros_like(squared)).sum()
     total, count = (value.to(seen.points_raw.device) for value in (total, counted.sum()))
     return Term(total.double(), count.double())

@@ -85,7 +85,11 @@ def test_batch_statistics_that_train_are_those_of_the_whole_batch(make_run):
             "detector.pt",
         ),
         (("loss.teacher=true", "loss.weighting=consensus"), ("finetune",), "detector.pt"),
-        (("loss.gradient=frozen", "loss.residual_weight=0.1"), ("finetune",), "detector.pt"),
+        (
+            ("loss.gradient=frozen", "loss.residual_weight=0.1", "loss.heatmap_weight=0.5"),
+            ("finetune",),
+            "detector.pt",
+        ),
         (("lift.dropout=0", "lift.groups=3"), ("lift",), "lifter.pt"),
     ],
     ids=["learned", "teacher", "frozen", "lift"],

@@ -46,6 +46,11 @@ def tune(make_run):
         (("loss.weighting=consensus", "loss.loss_views=all"), {"unlabelled", "supervised"}),
         (("loss.weighting=learned",), {"unlabelled", "supervised", "learned"}),
         (("loss.residual_weight=0.1",), {"unlabelled", "residual", "supervised"}),
+        (("loss.heatmap_weight=0.5",), {"unlabelled", "pseudo_heatmap", "supervised"}),
+        (
+            ("loss.unlabelled_weight=0", "loss.heatmap_weight=1"),
+            {"unlabelled", "pseudo_heatmap", "supervised"},
+        ),
         (("loss.unlabelled_weight=0",), {"supervised"}),
         (("finetune.labelled_groups=0",), {"unlabelled"}),
         (
@@ -59,9 +64,10 @@ def test_each_variant_has_the_losses_it_names(tune, settings, losses):
     assert [set(found) for found in losses_of(run, "finetune")] == [losses] * 2
 
 
-def test_micro_batches_change_no_loss_of_fine_tuning(tune):
+@pytest.mark.parametrize("more", [(), ("loss.heatmap_weight=0.5",)], ids=["plain", "heatmap"])
+def test_micro_batches_change_no_loss_of_fine_tuning(tune, more):
     # At this rate a step that divided by a micro-batch's counts would change the next ones' losses.
-    settings = ("finetune.steps=4", "finetune.learning_rate=1e-3")
+    settings = ("finetune.steps=4", "finetune.learning_rate=1e-3", *more)
     whole = tune(*settings, name="whole")
     for size in (1, 2):
         micro = tune(*settings, f"run.micro_batch={size}", name=f"micro-{size}")

@@ -120,6 +120,18 @@ ROWS = {
             ),
         ),
         Row(
+            key="heatmap",
+            label="consensus, heatmaps on pseudo-labels, all views",
+            settings=_loss(
+                gradient="detach_target",
+                weighting="consensus",
+                discard="support",
+                loss_views="all",
+                unlabelled_weight=0,
+                heatmap_weight=1,
+            ),
+        ),
+        Row(
             key="literal",
             label="ours, σ = 10 mm and λ = 20 mm as printed",
             settings=_loss(

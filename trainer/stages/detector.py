@@ -110,7 +110,7 @@ class DetectorLesson:
             )
         }
         if self.options.heatmap_weight:
-            terms["heatmap"] = heatmap_term(seen, self.networks.detector.spec)
+            terms["heatmap"] = heatmap_term(seen, self.networks.detector.spec, there.targets_px)
         if seen.weights is not None:
             assert self.loss is not None
             terms["learned"] = self.loss.learned_weights_term(

@@ -11,6 +11,7 @@ Trap: with a teacher, the teacher is the outcome: it is evaluated, exported and 
 from __future__ import annotations
 
 import copy
+import math
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +29,7 @@ from core.project.runs.events import ScaleMeasured, WeightsMeasured
 from trainer.checkpoint import store_for, stored_for
 from trainer.gradients import Phase
 from trainer.measuring import evenly, looked, resting
-from trainer.seeing import DetectorPass, see
+from trainer.seeing import DetectorPass, heatmap_term, see
 from trainer.stages.detector import LABELLED, STUDENT, UNLABELLED, DetectorLesson
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from core.project.runs.config import LossOptions, Stage
     from trainer.context import Context
     from trainer.networks import Networks
+    from trainer.seeing import Seen
 
 SCALE_GROUPS = 200
 _FROZEN = "frozen-targets.pt"
@@ -163,7 +165,16 @@ class Finetuning(DetectorLesson):
         terms = {"unlabelled": self.triangulation.term(points, targets)}
         if self.context.config.loss.residual_weight:
             terms["residual"] = self.triangulation.residual_term(points, targets, seen.batch)
+        if self.context.config.loss.heatmap_weight:
+            terms["pseudo_heatmap"] = self._pseudo_heatmap_term(seen, targets)
         return terms
+
+    def _pseudo_heatmap_term(self, seen: Seen, targets: PseudoTargets) -> Term:
+        """Heatmaps against pseudo-labels as if they were labels: one mode, where it should be."""
+        device = seen.points_raw.device
+        places = torch.where(targets.counted[..., None], targets.reprojection_raw, math.nan)
+        spec = self.networks.detector.spec
+        return heatmap_term(seen, spec, places.to(device), targets.factors.to(device))
 
 
 class Tally:
@@ -271,7 +282,7 @@ def _keep(path: Path, groups: GroupList, parts: Sequence[PseudoTargets | None]) 
 def num_unlabelled(context: Context) -> int:
     """Unlabelled groups a step; 0 where no loss would look at them."""
     loss = context.config.loss
-    asked = loss.unlabelled_weight > 0 or loss.residual_weight > 0
+    asked = max(loss.unlabelled_weight, loss.residual_weight, loss.heatmap_weight) > 0
     there = asked and len(context.data.unlabelled) > 0
     return context.config.finetune.unlabelled_groups if there else 0
 
@@ -282,6 +293,8 @@ def unlabelled_weights(loss: LossOptions, step: int) -> dict[str, float]:
     weights = {"unlabelled": ramp * loss.unlabelled_weight}
     if loss.residual_weight:
         weights["residual"] = ramp * loss.residual_weight
+    if loss.heatmap_weight:
+        weights["pseudo_heatmap"] = ramp * loss.heatmap_weight
     return weights
 
 

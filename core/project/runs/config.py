@@ -176,7 +176,7 @@ class LossOptions:
         1.0, "Factor of L_tri; 0 = supervised-only, the control of every comparison.", low=0
     )
     ramp_steps: int = option(
-        0, "Steps in which that factor (and residual_weight) grows from 0.", low=0
+        0, "Steps in which that factor (and the two below) grows from 0.", low=0
     )
     gradient: Literal["full", "detach_target", "detach_prediction", "frozen"] = option(
         "full",
@@ -208,6 +208,12 @@ class LossOptions:
     )
     residual_weight: float = option(
         0.0, "Adds the triangulation residual (smallest singular value) as a term.", low=0
+    )
+    heatmap_weight: float = option(
+        0.0,
+        "Adds the heatmaps' regression onto the pseudo-labels, as onto labels: it takes away the "
+        "second modes that the soft-argmax averages.",
+        low=0,
     )
     teacher: bool = option(False, "Mean teacher: an average of past detectors makes the targets.")
     teacher_decay: float = option(0.99, "Of that average, a step.", low=0, high=1)

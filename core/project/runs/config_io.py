@@ -171,7 +171,9 @@ def refuse_contradictions(config: TrainConfig) -> None:
             found=f"a file, and model.image_branch={model.image_branch}",
             remedy="Leave one of them out.",
         )
-    is_unlabelled = fine.unlabelled_groups and (loss.unlabelled_weight or loss.residual_weight)
+    is_unlabelled = fine.unlabelled_groups and (
+        loss.unlabelled_weight or loss.residual_weight or loss.heatmap_weight
+    )
     if "finetune" in config.run.stages and not fine.labelled_groups and not is_unlabelled:
         raise DataError(
             "config",
