@@ -14,6 +14,12 @@ from core.diagnosis.check import (
 )
 from core.diagnosis.explain import Cure, JointExplanation, WhatIf, explain_joint
 from core.diagnosis.frame import FrameDiagnosis, diagnose_frame
+from core.diagnosis.identity import (
+    SwapSuggestion,
+    diagnose_identity,
+    scan_identities,
+    swaps_in_frame,
+)
 from core.diagnosis.lengths import EffectiveLengths, effective_lengths_mm
 from core.diagnosis.source import estimate_recording_scale_mm
 from core.diagnosis.summary import RecordingSummary, summarise
@@ -32,10 +38,12 @@ __all__ = [
     "JointUncertainty",
     "RecordingSummary",
     "Suspect",
+    "SwapSuggestion",
     "WhatIf",
     "check_project",
     "check_recording",
     "diagnose_frame",
+    "diagnose_identity",
     "effective_lengths_mm",
     "estimate_recording_scale_mm",
     "explain_joint",
@@ -43,6 +51,8 @@ __all__ = [
     "load_or_summarise",
     "load_summary",
     "save_summary",
+    "scan_identities",
     "summarise",
+    "swaps_in_frame",
     "warm_up",
 ]

@@ -25,6 +25,7 @@ class ArraySource:
     persons: tuple[int, ...]
     hand: tuple[tuple[int, int], ...] = ()  # (frame, person row) labelled by hand
     reads: list[tuple[int, int]] = field(default_factory=list)
+    detected_px: np.ndarray | None = None  # beneath the labels; None = the same points
     skeleton: Skeleton = field(init=False)
 
     def __post_init__(self):
@@ -48,6 +49,14 @@ class ArraySource:
                 source[frame - start, row][seen[frame - start, row]] = Source.HAND
         there = seen.any(axis=(0, 2, 3))
         persons = tuple(np.array(self.persons)[there].tolist())
+        return ArrayBlock(persons, points[:, there], source[:, there])
+
+    def detected_block(self, start: int, stop: int) -> ArrayBlock:
+        points = self.points_px if self.detected_px is None else self.detected_px
+        points = points[start:stop]
+        there = np.isfinite(points).all(-1).any(axis=(0, 2, 3))
+        persons = tuple(np.array(self.persons)[there].tolist())
+        source = np.isfinite(points).all(-1).astype(np.uint8)
         return ArrayBlock(persons, points[:, there], source[:, there])
 
 
