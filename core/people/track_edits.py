@@ -1,6 +1,5 @@
 """What can be done to ground tracks, as plans: new places by (frame, person).
 
-
 Pure: a plan changes nothing. The window shows it, asks where it must, and makes one undoable edit
 of it. Paths between known places are monotone cubics (Fritsch and Carlson 1980, with the harmonic
 mean of Fritsch and Butland 1984): they pass through every place, follow the speed on both sides,
@@ -47,6 +46,16 @@ class TrackPart:
     spots_mm: Mapping[TrackKey, Spot | None]
 
 
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """Frames start…stop-1 in which two persons' places change hands."""
+
+    person: int
+    other: int
+    start: int
+    stop: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrackPlan:
     """An operation on tracks that has not been carried out.
@@ -54,15 +63,15 @@ class TrackPlan:
     Attributes:
         name: of the step in the undo menu.
         parts: what to put; no key twice.
-        is_identity: whether places go from one person to another, so that labels and detections
-            of these frames may now be of somebody else.
+        exchanges: who takes over whose places: two persons and consecutive frames. What was seen
+            and labelled there may now be of the other one.
         doubles: frames at which two tracks that become one are at two places.
         apart_mm: how far apart they are there at most.
     """
 
     name: str
     parts: tuple[TrackPart, ...]
-    is_identity: bool = False
+    exchanges: tuple[Exchange, ...] = ()
     doubles: tuple[int, ...] = ()
     apart_mm: float = 0.0
 
@@ -276,13 +285,13 @@ def split_track(
     Raises:
         CommandRefusedError: the person has none there, or the new one has a track there.
     """
-    mine = _required(tracks, person, frames)
+    found, places = _required(tracks, person, frames)
     if len(path_between(tracks, new_person, frames.start, frames.stop)[0]):
         raise CommandRefusedError(f"#{new_person} has a track in these frames: merge instead.")
     return TrackPlan(
         name=f"Split #{new_person} off #{person}",
-        parts=(_moved(person, new_person, *mine),),
-        is_identity=True,
+        parts=(_moved(person, new_person, found, places),),
+        exchanges=_exchanges(person, new_person, found),
     )
 
 
@@ -321,7 +330,8 @@ def merge_tracks(
     return TrackPlan(
         name=f"Merge #{other} into #{person}",
         parts=(part,),
-        is_identity=True,
+        # Where both are seen, either's detections may be the right ones: they stay.
+        exchanges=_exchanges(person, other, np.setdiff1d(their_frames, my_frames)),
         doubles=tuple(both[apart > _COINCIDING_MM].tolist()),
         apart_mm=float(apart.max(initial=0.0)),
     )
@@ -343,8 +353,11 @@ def swap_tracks(tracks: GroundTracks | None, person: int, other: int, frames: ra
         spots.update(_part(BY_HAND, target, *paths[source]).spots_mm)
     if not spots:
         raise CommandRefusedError(f"Neither #{person} nor #{other} has a place there.")
-    part = TrackPart(BY_HAND, spots)
-    return TrackPlan(name=f"Swap #{person} and #{other}", parts=(part,), is_identity=True)
+    return TrackPlan(
+        name=f"Swap #{person} and #{other}",
+        parts=(TrackPart(BY_HAND, spots),),
+        exchanges=_exchanges(person, other, np.union1d(*(found for found, _ in paths.values()))),
+    )
 
 
 def delete_track(tracks: GroundTracks | None, person: int, frames: range) -> TrackPlan:
@@ -366,6 +379,14 @@ def _required(
     if not len(found):
         raise CommandRefusedError(f"#{person} has no track in these frames.")
     return found, places
+
+
+def _exchanges(person: int, other: int, frames: NDArray[np.int32]) -> tuple[Exchange, ...]:
+    """One for each run of consecutive frames."""
+    if not len(frames):
+        return ()
+    runs = np.split(frames, np.flatnonzero(np.diff(frames) > 1) + 1)
+    return tuple(Exchange(person, other, int(run[0]), int(run[-1]) + 1) for run in runs)
 
 
 def _moved(
