@@ -402,7 +402,7 @@ class Session(QObject):
         """Take in what an edit has changed, made from the cursor `old`."""
         self._preview = None
         self.set_track_preview(None)
-        is_here = self._cursor.frame != old.frame or self._cursor.frame in change.frames
+        is_here = self._cursor.frame != old.frame or change.touches(self._cursor.frame)
         if is_here:
             self._read_frame()
         if self._cursor != old:

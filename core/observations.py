@@ -21,6 +21,8 @@ class Source(IntEnum):
     NONE = 0
     NETWORK = 1
     HAND = 2
+    REPROJECTED = 3
+    """Where hand labels of other views put the joint, and somebody accepted it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,16 @@
 `Project` is the one face of all of them; `core.project.importing` makes new ones.
 """
 
+from core.project.curation_edits import (
+    AcceptedPoint,
+    AcceptPoints,
+    SetOverrides,
+    SetReviews,
+    Several,
+)
 from core.project.edits import (
+    HAND,
+    REPROJECTED,
     Change,
     DeleteJoints,
     DeletePerson,
@@ -25,16 +34,38 @@ from core.project.edits import (
 )
 from core.project.journal import BulkLabels
 from core.project.labels import Label, LabelRows, Step
+from core.project.people_edits import (
+    RemoveSwap,
+    SetTrackPoints,
+    SwapIdentities,
+    SwapPersonLabels,
+)
 from core.project.project import ObservationsBlock, Project
+from core.project.reviewing import (
+    AcceptedRows,
+    FrameReviews,
+    Provenance,
+    Review,
+    ReviewName,
+    ReviewRows,
+    ReviewState,
+)
 from core.project.spec import ProjectSpec, Subject
+from core.project.swapping import Swap
 
 __all__ = [
+    "HAND",
+    "REPROJECTED",
+    "AcceptPoints",
+    "AcceptedPoint",
+    "AcceptedRows",
     "BulkLabels",
     "Change",
     "DeleteJoints",
     "DeletePerson",
     "DeletePoints",
     "Edit",
+    "FrameReviews",
     "JointKey",
     "Label",
     "LabelRows",
@@ -43,10 +74,23 @@ __all__ = [
     "PointKey",
     "Project",
     "ProjectSpec",
+    "Provenance",
+    "RemoveSwap",
+    "Review",
+    "ReviewName",
+    "ReviewRows",
+    "ReviewState",
     "SetJoints",
+    "SetOverrides",
     "SetPoints",
+    "SetReviews",
+    "SetTrackPoints",
     "SetVisibility",
+    "Several",
     "Step",
     "Subject",
+    "Swap",
+    "SwapIdentities",
+    "SwapPersonLabels",
     "Visibility",
 ]

@@ -66,6 +66,10 @@ class Change:
     Attributes:
         keys: 2D labels that are other than before.
         points: 3D labels that are other than before.
+        reviews: joints whose review, or accepted point, is other than before.
+        tracks: (frame, person) whose place on the ground is other than before.
+        overrides: observations that count otherwise than before.
+        spans: frames whose detections belong to other persons than before.
         description: such as ``Move left_wrist of #7 in ace_2``; ``Undo: …`` and ``Redo: …``.
         place: where to put the cursor; None where the edit has no place.
     """
@@ -74,16 +78,25 @@ class Change:
     points: frozenset[PointKey]
     description: str
     place: Place | None
+    reviews: frozenset[PointKey] = frozenset()
+    tracks: frozenset[tuple[int, int]] = frozenset()
+    overrides: frozenset[JointKey] = frozenset()
+    spans: tuple[range, ...] = ()
 
     @property
     def frames(self) -> frozenset[int]:
-        """The frames in which anything changed."""
-        return frozenset(key.frame for key in self.keys) | frozenset(
-            key.frame for key in self.points
-        )
+        """The frames in which anything changed, but for `spans`, which may be a whole match."""
+        keys = (self.keys, self.points, self.reviews, self.tracks, self.overrides)
+        return frozenset(key[0] for some in keys for key in some)
+
+    def touches(self, frame: int) -> bool:
+        """Whether anything of this frame is other than before."""
+        return frame in self.frames or any(frame in span for span in self.spans)
 
     def __bool__(self) -> bool:
-        return bool(self.keys or self.points)
+        return bool(
+            self.keys or self.points or self.reviews or self.tracks or self.overrides or self.spans
+        )
 
 
 class LabelReader(Protocol):
@@ -105,6 +118,16 @@ class LabelReader(Protocol):
 
     def keys_of_person(self, table: str, frame: int, person: int) -> list[Key]:
         """All keys of one person at one frame."""
+        ...
+
+    def keys_of_persons(
+        self, table: str, start: int, stop: int, persons: Sequence[int]
+    ) -> list[Key]:
+        """All keys of these persons at the frames start…stop-1."""
+        ...
+
+    def next_number(self, table: str) -> int:
+        """One more than the largest number in a table whose rows are numbered."""
         ...
 
 
@@ -232,7 +255,7 @@ class SetPoints:
 
     def describe(self, reader: LabelReader) -> str:
         """``Set … in 3D``."""
-        return self.name or f"Set {_describe_points(self.keys, reader)} in 3D"
+        return self.name or f"Set {describe_points(self.keys, reader)} in 3D"
 
     def writes(self, reader: LabelReader) -> Writes:
         """One point a key."""
@@ -254,7 +277,7 @@ class DeletePoints:
 
     def describe(self, reader: LabelReader) -> str:
         """``Delete … in 3D``."""
-        return self.name or f"Delete {_describe_points(self.keys, reader)} in 3D"
+        return self.name or f"Delete {describe_points(self.keys, reader)} in 3D"
 
     def writes(self, reader: LabelReader) -> Writes:
         """No row a key."""
@@ -264,7 +287,11 @@ class DeletePoints:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeletePerson:
-    """Take away all labels, 2D and 3D, of one person at one frame."""
+    """Take away all that people said of one person at one frame, but for what they rejected.
+
+    Labels in the views and in space, accepted points and their reviews go. What was rejected stays
+    so, or it would serve as a pseudo-label again.
+    """
 
     frame: int
     person: int
@@ -277,9 +304,14 @@ class DeletePerson:
 
     def writes(self, reader: LabelReader) -> Writes:
         """No row for any key of the person."""
+        reviews = reader.rows("reviews", reader.keys_of_person("reviews", self.frame, self.person))
+        accepted = [key for key, row in reviews.items() if row[0] != "rejected"]
         return {
-            table: dict.fromkeys(reader.keys_of_person(table, self.frame, self.person))
-            for table in ("labels", "points3d")
+            **{
+                table: dict.fromkeys(reader.keys_of_person(table, self.frame, self.person))
+                for table in ("labels", "points3d", "accepted")
+            },
+            "reviews": dict.fromkeys(accepted),
         }
 
 
@@ -294,7 +326,8 @@ def describe_keys(keys: Sequence[JointKey], reader: LabelReader) -> str:
     return f"{what} of {who} in {where}"
 
 
-def _describe_points(keys: Sequence[PointKey], reader: LabelReader) -> str:
+def describe_points(keys: Sequence[PointKey], reader: LabelReader) -> str:
+    """Such as ``left_wrist of #7`` or ``13 joints of 2 persons``."""
     joints = {key.joint for key in keys}
     persons = {key.person for key in keys}
     what = reader.joint_names[keys[0].joint] if len(joints) == 1 else f"{len(joints)} joints"

@@ -2,26 +2,30 @@
 
 An edit's rows, before and after, are JSON, to be read by eye and by other tools. An import of fifty
 thousand labels is one step too, but packed: compressed columns of half a megabyte, of which the
-journal can still be replayed.
+journal can still be replayed. The JSON of many rows (a merge, a query accepted) is compressed.
 """
 
 from __future__ import annotations
 
 import io
 import json
+import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from core.project.edits import Place
+from core.project.edits import Change, JointKey, Place, PointKey
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from core.project.edits import Key, Row
+    from core.project.edits import Key, Row, Value
+
+_COMPRESSED_FROM = 1 << 16  # bytes of JSON
+_ZLIB = b"\x78"  # how a zlib stream begins, and JSON does not
 
 
 class RowChange(NamedTuple):
@@ -82,9 +86,29 @@ class BulkLabels:
         )
 
 
+def change_of(changes: Sequence[RowChange], description: str, place: Place | None) -> Change:
+    """What those who listen are told of changed rows."""
+    keys: dict[str, set[Key]] = {}
+    for change in changes:
+        keys.setdefault(change.table, set()).add(change.key)
+    reviewed = keys.get("reviews", set()) | keys.get("accepted", set())
+    rows = [row for c in changes if c.table == "swaps" for row in (c.before, c.after) if row]
+    return Change(
+        keys=frozenset(JointKey(*key) for key in keys.get("labels", ())),
+        points=frozenset(PointKey(*key) for key in keys.get("points3d", ())),
+        description=description,
+        place=place,
+        reviews=frozenset(PointKey(*key) for key in reviewed),
+        tracks=frozenset((frame, person) for frame, person in keys.get("track_points", ())),
+        overrides=frozenset(JointKey(*key) for key in keys.get("overrides", ())),
+        spans=tuple(range(_whole(row[1]), _whole(row[2])) for row in rows),
+    )
+
+
 def encode_changes(changes: Sequence[RowChange]) -> bytes:
-    """JSON: ``[[table, key, before, after], …]``."""
-    return json.dumps(changes, separators=(",", ":"), allow_nan=False).encode()
+    """JSON: ``[[table, key, before, after], …]``, compressed by zlib where it is long."""
+    text = json.dumps(changes, separators=(",", ":"), allow_nan=False).encode()
+    return text if len(text) < _COMPRESSED_FROM else zlib.compress(text, 1)
 
 
 def encode_bulk(bulk: BulkLabels, time: str, annotator: str) -> bytes:
@@ -106,6 +130,8 @@ def decode_changes(blob: bytes, *, packed: bool) -> list[RowChange]:
     """The rows of a step."""
     if packed:
         return _decode_bulk(blob)
+    if blob.startswith(_ZLIB):
+        blob = zlib.decompress(blob)
     return [
         RowChange(table, tuple(key), _row(before), _row(after))
         for table, key, before, after in json.loads(blob)
@@ -145,3 +171,8 @@ def decode_place(text: object) -> Place | None:
 
 def _row(values: list[float | int | str | None] | None) -> Row | None:
     return None if values is None else tuple(values)
+
+
+def _whole(value: Value) -> int:
+    assert isinstance(value, int)
+    return value

@@ -19,16 +19,18 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from core.errors import CommandRefusedError, DataError
-from core.project.edits import Change, JointKey, Place, PointKey
+from core.project.edits import REPROJECTED
 from core.project.journal import (
     BulkLabels,
     RowChange,
+    change_of,
     decode_changes,
     decode_place,
     encode_bulk,
     encode_changes,
     encode_place,
 )
+from core.project.reviewing import refuse_locked
 from core.project.schema import TABLES, connect, create_database, damaged
 
 if TYPE_CHECKING:
@@ -37,11 +39,12 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from core.project.edits import Edit, Key, Row, Visibility, Writes
+    from core.project.edits import Change, Edit, JointKey, Key, Place, Row, Visibility, Writes
 
 Act = Literal["do", "undo", "redo"]
 _MAX_INTEGER = 1 << 31
 _STAMPED = 2  # the last two value columns: time and annotator
+_DECISIONS = ("accepted", "accepted reviews", "reviews")  # they change no observation
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +67,15 @@ class LabelRows:
         keys: (N, 4) int64: frame, camera, person, joint.
         points_px: (N, 2) float64, raw pixels; NaN where the place is not known or outside.
         visibility: (N,) of `Visibility`.
-        is_hand: (N,) bool, put in this tool rather than imported.
+        is_hand: (N,) bool, put in this tool rather than imported or reprojected.
+        is_reprojected: (N,) bool, where other views put it and somebody accepted that.
     """
 
     keys: NDArray[np.int64]
     points_px: NDArray[np.float64]
     visibility: NDArray[np.str_]
     is_hand: NDArray[np.bool_]
+    is_reprojected: NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +107,7 @@ class LabelStore:
         self._writable = writable
         self._lock = threading.RLock()
         self._connection = connect(path, writable=writable)
+        self._data_act = (0, 0)
         try:
             self._check_names("cameras", "camera", self.camera_names)
             self._check_names("joints", "joint", self.joint_names)
@@ -138,6 +144,35 @@ class LabelStore:
             tuple(row) for row in self._all(f"{query} WHERE person=? AND frame=?", person, frame)
         ]
 
+    def keys_of_persons(
+        self, table: str, start: int, stop: int, persons: Sequence[int]
+    ) -> list[Key]:
+        """All keys of these persons at the frames start…stop-1."""
+        query = (
+            f"SELECT {', '.join(TABLES[table].keys)} FROM {table}"
+            " WHERE person = ? AND frame >= ? AND frame < ?"
+        )
+        return [tuple(row) for person in persons for row in self._all(query, person, start, stop)]
+
+    def next_number(self, table: str) -> int:
+        """One more than the largest number in a table whose rows are numbered; 1 is the first."""
+        return int(self._all(f"SELECT coalesce(max(number), 0) + 1 FROM {table}")[0][0])
+
+    def rows_between(self, table: str, start: int, stop: int) -> list[tuple[Any, ...]]:
+        """All rows of the frames start…stop-1, keys and values, in order of their keys."""
+        shape = TABLES[table]
+        return self._all(
+            f"SELECT {shape.columns} FROM {table} WHERE frame >= ? AND frame < ?"
+            f" ORDER BY {', '.join(shape.keys)}",
+            start,
+            stop,
+        )
+
+    def all_rows(self, table: str) -> list[tuple[Any, ...]]:
+        """All rows of a table, keys and values, in order of their keys."""
+        shape = TABLES[table]
+        return self._all(f"SELECT {shape.columns} FROM {table} ORDER BY {', '.join(shape.keys)}")
+
     def label(self, key: JointKey) -> Label | None:
         """The label of a joint in a view."""
         row = self.rows("labels", [key]).get(key)
@@ -146,12 +181,13 @@ class LabelStore:
     def labels_between(self, start: int, stop: int) -> LabelRows:
         """All 2D labels of the frames start…stop-1."""
         rows = self._all(
-            "SELECT frame, camera, person, joint, x_px, y_px, visibility, origin = 'hand'"
-            " FROM labels WHERE frame >= ? AND frame < ? ORDER BY frame, camera, person, joint",
+            "SELECT frame, camera, person, joint, x_px, y_px, visibility, origin = 'hand',"
+            f" origin = '{REPROJECTED}' FROM labels WHERE frame >= ? AND frame < ?"
+            " ORDER BY frame, camera, person, joint",
             start,
             stop,
         )
-        columns = list(zip(*rows, strict=True)) or [()] * 8
+        columns = list(zip(*rows, strict=True)) or [()] * 9
         points = np.array(columns[4:6], dtype=np.float64).T.reshape(-1, 2)
         visibility = np.array(columns[6], dtype="U8")
         points[visibility == "outside"] = np.nan
@@ -160,6 +196,7 @@ class LabelStore:
             points_px=points,
             visibility=visibility,
             is_hand=np.array(columns[7], dtype=bool),
+            is_reprojected=np.array(columns[8], dtype=bool),
         )
 
     def points_between(
@@ -183,6 +220,13 @@ class LabelStore:
         """Persons with any label, 2D or 3D, ascending."""
         return np.union1d(self._distinct("labels", "person"), self._distinct("points3d", "person"))
 
+    def largest_person(self) -> int:
+        """The largest id that anything here is about, undone and dropped or not; -1 = nobody."""
+        tables = [name for name, table in TABLES.items() if "person" in table.keys]
+        found = [self._all(f"SELECT max(person) FROM {name}")[0][0] for name in tables]
+        found += self._all("SELECT max(max(person, other)) FROM swaps")[0]
+        return max((int(person) for person in found if person is not None), default=-1)
+
     def count(self, table: str = "labels") -> int:
         """Number of rows."""
         return int(self._all(f"SELECT count(*) FROM {table}")[0][0])
@@ -191,6 +235,22 @@ class LabelStore:
     def revision(self) -> int:
         """Grows by one with every act: what caches of anything made from labels are keyed by."""
         return int(self._all("SELECT coalesce(max(id), 0) FROM acts")[0][0])
+
+    @property
+    def data_revision(self) -> int:
+        """The latest act that changed what is observed, and not only what was decided of it."""
+        seen, found = self._data_act
+        revision = self.revision
+        if revision != seen:
+            marks = ", ".join("?" * len(_DECISIONS))
+            rows = self._all(
+                "SELECT max(acts.id) FROM acts JOIN steps ON step = steps.id"
+                f" WHERE acts.id > ? AND acts.id <= ? AND tables NOT IN ({marks})",
+                *(seen, revision, *_DECISIONS),
+            )
+            found = int(rows[0][0] or found)
+            self._data_act = (revision, found)
+        return found
 
     @property
     def undo_description(self) -> str | None:
@@ -220,19 +280,19 @@ class LabelStore:
         """Carry out an edit, durably; a change of nothing where all stands as it shall already.
 
         Raises:
-            CommandRefusedError: where the edit cannot be made, or the project is read-only.
+            CommandRefusedError: where the edit cannot be made, a joint of it is locked, or the
+                project is read-only.
         """
         with self._writing():
             changes = self._resolve(edit.writes(self), _now(), annotator)
+            refuse_locked(self, changes)
             description = edit.describe(self)
             if changes:
                 self._connection.execute("UPDATE steps SET state='dropped' WHERE state='undone'")
-                step = self._insert_step(
-                    description, place, encode_changes(changes), False, annotator
-                )
+                step = self._insert_step(description, place, changes, annotator)
                 self._put(changes)
                 self._record("do", step, annotator)
-            return _change(changes, description, place)
+            return change_of(changes, description, place)
 
     def import_labels(self, bulk: BulkLabels, *, description: str, annotator: str) -> int:
         """Put the labels of another tool in one compact step, which cannot be undone.
@@ -251,8 +311,9 @@ class LabelStore:
             now = _now()
             self._connection.execute("UPDATE steps SET state='dropped' WHERE state='undone'")
             blob = encode_bulk(bulk, now, annotator)
-            step = self._insert_step(description, None, blob, True, annotator)
-            self._put(decode_changes(blob, packed=True))
+            changes = decode_changes(blob, packed=True)
+            step = self._insert_step(description, None, changes, annotator, packed=blob)
+            self._put(changes)
             self._record("do", step, annotator)
             return len(bulk)
 
@@ -310,7 +371,7 @@ class LabelStore:
             state = "undone" if act == "undo" else "done"
             self._connection.execute("UPDATE steps SET state=? WHERE id=?", (state, step))
             self._record(act, step, annotator)
-            return _change(changes, f"{act.capitalize()}: {description}", decode_place(place))
+            return change_of(changes, f"{act.capitalize()}: {description}", decode_place(place))
 
     def _next_step(self, act: Literal["undo", "redo"]) -> tuple[int, str, str | None, bytes] | None:
         state, order = ("done", "DESC") if act == "undo" else ("undone", "ASC")
@@ -352,12 +413,23 @@ class LabelStore:
         return np.array([tuple(key) in found for key in keys.tolist()], dtype=bool)
 
     def _insert_step(
-        self, description: str, place: Place | None, blob: bytes, packed: bool, annotator: str
+        self,
+        description: str,
+        place: Place | None,
+        changes: Sequence[RowChange],
+        annotator: str,
+        *,
+        packed: bytes | None = None,
     ) -> int:
+        blob = encode_changes(changes) if packed is None else packed
         cursor = self._connection.execute(
-            "INSERT INTO steps (time, annotator, description, place, changes, packed, state)"
-            " VALUES (?, ?, ?, ?, ?, ?, 'done')",
-            (_now(), annotator, description, encode_place(place), blob, int(packed)),
+            "INSERT INTO steps"
+            " (time, annotator, description, place, changes, packed, state, tables) VALUES"
+            " (?, ?, ?, ?, ?, ?, 'done', ?)",
+            (
+                *(_now(), annotator, description, encode_place(place), blob),
+                *(int(packed is not None), " ".join(sorted({c.table for c in changes}))),
+            ),
         )
         assert cursor.lastrowid is not None
         return cursor.lastrowid
@@ -429,15 +501,6 @@ class LabelStore:
                 found=", ".join(found),
                 remedy="Restore the project.toml and rig.toml that belong to these labels.",
             )
-
-
-def _change(changes: Sequence[RowChange], description: str, place: Place | None) -> Change:
-    return Change(
-        keys=frozenset(JointKey(*c.key) for c in changes if c.table == "labels"),
-        points=frozenset(PointKey(*c.key) for c in changes if c.table == "points3d"),
-        description=description,
-        place=place,
-    )
 
 
 def _now() -> str:

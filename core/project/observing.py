@@ -1,7 +1,8 @@
 """From rows to arrays: what was seen of whom, hand labels laid over imported detections.
 
 A hand label wins over a detection of the same joint, also where it says that the joint is outside
-the view: then the observation is absent, with source HAND. What belongs to nobody, and a second
+the view: then the observation is absent, with source HAND (REPROJECTED, where it says where other
+views put the joint). What belongs to nobody, and a second
 detection of the same person in the same view, is handed on as unmatched, not hidden.
 """
 
@@ -95,7 +96,7 @@ def assemble_block(
     points[place] = labels.points_px
     placed = np.isfinite(labels.points_px).all(axis=-1)
     confidence[place] = np.where(placed, HAND_CONFIDENCE, np.nan)
-    source[place] = Source.HAND
+    source[place] = np.where(labels.is_reprojected, Source.REPROJECTED, Source.HAND)
     present[place[:2]] = True
     return ObservationsBlock(
         start=start,

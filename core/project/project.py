@@ -21,6 +21,7 @@ import platformdirs
 from core.errors import CommandRefusedError, DataError
 from core.observations import FrameObservations
 from core.people import IdentifiedDetections, cylinder_boxes, read_tracks, write_tracks
+from core.project.described import Described
 from core.project.detections import (
     DetectionsFile,
     DetectionsHeader,
@@ -31,40 +32,48 @@ from core.project.labels import LabelStore
 from core.project.lock import annotator_name
 from core.project.observing import ObservationsBlock, assemble_block, unmatched_detections
 from core.project.opening import LABELS_FILE, OpenLabels, open_labels
+from core.project.reviewing import (
+    accepted_at,
+    accepted_between,
+    muted_between,
+    review_of,
+    reviews_at,
+    reviews_between,
+)
 from core.project.spec import (
     RIG_FILE,
     DetectionsEntry,
     ProjectSpec,
-    Subject,
     read_spec,
     refuse_existing,
     with_roots,
     write_spec,
 )
+from core.project.swapping import read_swaps, with_swaps
+from core.project.track_overlay import TrackOverlay
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator, Sequence
     from types import TracebackType
     from typing import Self
 
     from numpy.typing import NDArray
 
-    from core.geometry import Rig
-    from core.geometry.volume import WorldBox
     from core.people import GroundTracks
-    from core.project.edits import Change, Edit, JointKey, Place
+    from core.project.edits import Change, Edit, JointKey, Place, PointKey
     from core.project.journal import BulkLabels
     from core.project.labels import Label, Step
+    from core.project.reviewing import AcceptedRows, FrameReviews, Review, ReviewRows
+    from core.project.swapping import Swap
     from core.recording import Recording
     from core.settings import TriangulationSettings
-    from core.skeleton import Skeleton
 
 _FOLDERS = ("imports", "runs", "exports", "cache")
 _TRACKS_FILE = "tracks.h5"
 _NOBODY = np.zeros(0, dtype=np.int32)
 
 
-class Project:
+class Project(Described):
     """An open project; a context manager. Make one with `open` or `create`."""
 
     def __init__(self, path: Path, spec: ProjectSpec, labels: OpenLabels) -> None:
@@ -74,6 +83,7 @@ class Project:
         self._opened = labels
         self._labels = labels.store
         self._detections: DetectionsFile | None = None
+        self._swaps: tuple[int, tuple[Swap, ...]] | None = None
         self.annotator = annotator_name()
 
     @classmethod
@@ -141,66 +151,6 @@ class Project:
         self.close()
 
     @property
-    def spec(self) -> ProjectSpec:
-        """Everything of project.toml and rig.toml."""
-        return self._spec
-
-    @property
-    def name(self) -> str:
-        """To show."""
-        return self._spec.name
-
-    @property
-    def rig(self) -> Rig:
-        """C cameras, sizes known where anything tells them."""
-        return self._spec.rig
-
-    @property
-    def skeleton(self) -> Skeleton:
-        """J joints."""
-        return self._spec.skeleton
-
-    @property
-    def num_frames(self) -> int:
-        """F, of the longest sequence."""
-        return self._spec.num_frames
-
-    @property
-    def first_frame_number(self) -> int:
-        """What people call frame 0."""
-        return self._spec.first_frame_number
-
-    @property
-    def fps(self) -> float | None:
-        """Frames a second; None where unknown."""
-        return self._spec.fps
-
-    @property
-    def subjects(self) -> tuple[Subject, ...]:
-        """Persons with a name or a split."""
-        return self._spec.subjects
-
-    @property
-    def settings(self) -> TriangulationSettings:
-        """How frames are triangulated."""
-        return self._spec.settings
-
-    @property
-    def world_volume(self) -> WorldBox | None:
-        """What the recording is about; None where unknown."""
-        return self._spec.world_volume
-
-    @property
-    def is_court(self) -> bool:
-        """Whether the world's origin is the centre of a basketball court, z up."""
-        return self._spec.court == "basketball"
-
-    @property
-    def has_pictures(self) -> bool:
-        """Whether any camera has pictures."""
-        return bool(self._spec.sources)
-
-    @property
     def read_only(self) -> bool:
         """Whether edits are refused."""
         return self._opened.lock is None
@@ -210,19 +160,11 @@ class Project:
         """Why edits are refused, as half a sentence; empty where they are not."""
         return self._opened.reason
 
-    def person_name(self, person: int) -> str:
-        """What to call a person: its name, or its id."""
-        names = {subject.person: subject.name for subject in self._spec.subjects}
-        return names.get(person, str(person))
-
-    def split(self, name: str) -> tuple[int, ...]:
-        """The persons of a split (``train`` or ``test``), ascending."""
-        return tuple(sorted(s.person for s in self._spec.subjects if s.split == name))
-
     @property
     def persons(self) -> tuple[int, ...]:
         """All person ids that have a track, a detection, a label or a name, ascending."""
-        tracks = () if self.tracks is None else self.tracks.persons
+        composed = self.tracks
+        tracks = () if composed is None else composed.persons
         detected = () if self._detections is None else self._detections.persons
         named = (subject.person for subject in self._spec.subjects)
         return tuple(sorted({*tracks, *detected, *named, *self._labels.persons().tolist()}))
@@ -249,23 +191,37 @@ class Project:
         return self._cache_dir / "proxies"
 
     @cached_property
-    def tracks(self) -> GroundTracks | None:
-        """Where people stand; None where nothing tells."""
+    def _overlay(self) -> TrackOverlay:
         path = self.path / "imports" / _TRACKS_FILE
-        return read_tracks(path) if path.is_file() else None
+        return TrackOverlay(self._labels, read_tracks(path) if path.is_file() else None)
+
+    @property
+    def tracks(self) -> GroundTracks | None:
+        """Where people stand, corrections laid over the import; None where nothing tells."""
+        return self._overlay.tracks
 
     @property
     def detections(self) -> DetectionsFile | None:
-        """The imported 2D detections in force; None where there are none."""
+        """The imported 2D detections in force, as imported; None where there are none.
+
+        Whoever asks whose they are reads `identified`.
+        """
         return self._detections
+
+    def identified(self, start: int, stop: int) -> Iterator[IdentifiedDetections]:
+        """Detections of the frames start…stop-1, swaps laid over them, in pieces of few frames."""
+        swaps = self.swaps() if self._detections is not None else ()
+        for rows in () if self._detections is None else self._detections.blocks(start, stop):
+            yield with_swaps(rows, swaps)
 
     def observations(self, frame: int) -> FrameObservations:
         """Everything seen at one frame: hand labels over imported detections, boxes, bystanders."""
-        found = None if self._detections is None else self._detections.rows(frame, frame + 1)
-        block = self._assemble(frame, frame + 1, [] if found is None else [found])
+        found = next(self.identified(frame, frame + 1), None)
+        tracks = self.tracks
+        block = self._assemble(frame, frame + 1, [] if found is None else [found], tracks)
         ground = np.full((len(block.persons), 3), np.nan)
-        if self.tracks is not None:
-            persons, places = self.tracks.at(frame)
+        if tracks is not None:
+            persons, places = tracks.at(frame)
             ground[np.searchsorted(block.persons, persons)] = places
         return FrameObservations(
             frame=frame,
@@ -290,16 +246,19 @@ class Project:
         """
         stop = min(stop, self.num_frames)
         assert 0 <= start < stop, f"frames {start} to {stop} of {self.num_frames}"
-        found = [] if self._detections is None else [*self._detections.blocks(start, stop)]
-        return self._assemble(start, stop, found)
+        return self._assemble(start, stop, [*self.identified(start, stop)], self.tracks)
 
     def _assemble(
-        self, start: int, stop: int, found: list[IdentifiedDetections]
+        self,
+        start: int,
+        stop: int,
+        found: list[IdentifiedDetections],
+        tracks: GroundTracks | None,
     ) -> ObservationsBlock:
         tracked = (_NOBODY, _NOBODY)
-        if self.tracks is not None:
-            rows = self.tracks.rows(start, stop)
-            tracked = (self.tracks.row_frames[rows], self.tracks.row_persons[rows])
+        if tracks is not None:
+            rows = tracks.rows(start, stop)
+            tracked = (tracks.row_frames[rows], tracks.row_persons[rows])
         return assemble_block(
             start,
             stop,
@@ -328,6 +287,45 @@ class Project:
         found[row, keys[:, 2]] = points_mm
         return tuple(persons.tolist()), found
 
+    def reviews(self, frame: int) -> FrameReviews:
+        """What people decided about the joints of a frame."""
+        return reviews_at(self._labels, frame)
+
+    def reviews_between(self, start: int, stop: int) -> ReviewRows:
+        """What people decided about the joints of the frames start…stop-1."""
+        return reviews_between(self._labels, start, stop)
+
+    def review(self, key: PointKey) -> Review | None:
+        """Who decided what about a joint, and when; None = nobody has."""
+        return review_of(self._labels, key)
+
+    def accepted(self, frame: int) -> tuple[tuple[int, ...], NDArray[np.float64]]:
+        """The accepted points of a frame: P persons, ascending, and (P, J, 3) mm; NaN = none."""
+        return accepted_at(self._labels, frame)
+
+    def accepted_between(self, start: int, stop: int) -> AcceptedRows:
+        """The accepted points of the frames start…stop-1, with their provenance."""
+        return accepted_between(self._labels, start, stop)
+
+    def muted(self, frame: int, persons: Sequence[int]) -> NDArray[np.bool_]:
+        """(P, C, J) whether somebody took an observation of these persons out."""
+        return muted_between(self._labels, frame, frame + 1, persons)[0]
+
+    def muted_between(self, start: int, stop: int, persons: Sequence[int]) -> NDArray[np.bool_]:
+        """(F, P, C, J) the same, for the frames start…stop-1."""
+        return muted_between(self._labels, start, stop, persons)
+
+    def swaps(self) -> tuple[Swap, ...]:
+        """The swapped identities, in the order in which they are laid over each other."""
+        revision = self._labels.data_revision
+        if self._swaps is None or self._swaps[0] != revision:
+            self._swaps = (revision, read_swaps(self._labels))
+        return self._swaps[1]
+
+    def next_person(self) -> int:
+        """An id that nobody has."""
+        return max((*self.persons, self._labels.largest_person()), default=-1) + 1
+
     def label(self, key: JointKey) -> Label | None:
         """The 2D label of a joint in a view."""
         return self._labels.label(key)
@@ -347,15 +345,23 @@ class Project:
         Raises:
             CommandRefusedError: where it cannot be made, or the project is read-only.
         """
-        return self._labels.apply(edit, place=place, annotator=self.annotator)
+        before = self._labels.revision
+        change = self._labels.apply(edit, place=place, annotator=self.annotator)
+        return self._followed(change, before)
 
     def undo(self) -> Change:
         """Take the latest edit back; refused where there is none."""
-        return self._labels.undo(self.annotator)
+        before = self._labels.revision
+        return self._followed(self._labels.undo(self.annotator), before)
 
     def redo(self) -> Change:
         """Bring the latest undone edit back; refused where there is none."""
-        return self._labels.redo(self.annotator)
+        before = self._labels.revision
+        return self._followed(self._labels.redo(self.annotator), before)
+
+    def _followed(self, change: Change, before: int) -> Change:
+        self._overlay.follow(change.tracks, before)
+        return change
 
     @property
     def undo_description(self) -> str | None:
@@ -416,25 +422,26 @@ class Project:
         self._refuse_read_only()
         self._check_frames("tracks", tracks.row_frames)
         write_tracks(self.path / "imports" / _TRACKS_FILE, tracks)
-        self.__dict__["tracks"] = tracks  # in the place of the cached property's value
+        self._overlay.rebase(tracks)
         self.__dict__.pop("_tracks_key", None)
 
     @property
     def data_key(self) -> str:
-        """16 hex digits that change whenever observations or cameras do."""
+        """16 hex digits that change whenever observations or cameras do; reviews change neither."""
         digest = hashlib.blake2b(digest_size=8)
         digest.update((self.path / RIG_FILE).read_bytes())
         entry = self._spec.detections
-        digest.update(repr((self._labels.revision, entry and entry.file)).encode())
+        digest.update(repr((self._labels.data_revision, entry and entry.file)).encode())
         digest.update(self._tracks_key)
         return digest.hexdigest()
 
     @cached_property
     def _tracks_key(self) -> bytes:
-        if self.tracks is None:
+        base = self._overlay.base  # corrections are in the store's revision
+        if base is None:
             return b""
         digest = hashlib.blake2b(digest_size=8)
-        for rows in (self.tracks.row_frames, self.tracks.row_persons, self.tracks.row_ground_mm):
+        for rows in (base.row_frames, base.row_persons, base.row_ground_mm):
             digest.update(np.ascontiguousarray(rows).data)
         return digest.digest()
 

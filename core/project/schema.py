@@ -3,6 +3,11 @@
 Human labels stand in ``labels`` and ``points3d``; each step of the journal holds the rows before
 and after it; ``acts`` is append-only and tells in which order steps were done, undone and redone,
 so that replaying it from nothing gives the state.
+
+Schema 2 added what people say of machine data: ``accepted`` points with their provenance,
+``reviews``, ``overrides`` of weights, ``swaps`` of identities and ``track_points``; a step tells in
+``tables`` what it touched. A database of schema 1 is brought up when it is opened for writing. Read
+only, it is left alone: temporary tables of that connection stand in for what it has not got.
 """
 
 from __future__ import annotations
@@ -17,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 _APPLICATION_ID = 0x7472696C  # "tril"
 
 
@@ -52,6 +57,31 @@ TABLES = {
             "points3d",
             ("frame", "person", "joint"),
             ("x_mm", "y_mm", "z_mm", "origin", "time", "annotator"),
+        ),
+        Table(
+            "accepted",
+            ("frame", "person", "joint"),
+            ("x_mm", "y_mm", "z_mm", "provenance", "time", "annotator"),
+        ),
+        Table(
+            "reviews",
+            ("frame", "person", "joint"),
+            ("state", "source", "time", "annotator"),
+        ),
+        Table(
+            "overrides",
+            ("frame", "camera", "person", "joint"),
+            ("factor", "time", "annotator"),
+        ),
+        Table(
+            "swaps",
+            ("number",),
+            ("camera", "start", "stop", "person", "other", "time", "annotator"),
+        ),
+        Table(
+            "track_points",
+            ("frame", "person"),
+            ("x_mm", "y_mm", "origin", "time", "annotator"),
         ),
     )
 }
@@ -98,6 +128,52 @@ CREATE TABLE acts (
 );
 """
 
+_NEW_IN_2 = (
+    """CREATE {temp} TABLE accepted (
+    frame INTEGER NOT NULL CHECK (frame >= 0),
+    person INTEGER NOT NULL CHECK (person >= 0),
+    joint INTEGER NOT NULL {joints},
+    x_mm REAL NOT NULL, y_mm REAL NOT NULL, z_mm REAL NOT NULL,
+    provenance TEXT NOT NULL, time TEXT NOT NULL, annotator TEXT NOT NULL,
+    PRIMARY KEY (frame, person, joint)
+) WITHOUT ROWID""",
+    """CREATE {temp} TABLE reviews (
+    frame INTEGER NOT NULL CHECK (frame >= 0),
+    person INTEGER NOT NULL CHECK (person >= 0),
+    joint INTEGER NOT NULL {joints},
+    state TEXT NOT NULL CHECK (state IN ('accepted', 'locked', 'rejected')),
+    source TEXT NOT NULL, time TEXT NOT NULL, annotator TEXT NOT NULL,
+    PRIMARY KEY (frame, person, joint)
+) WITHOUT ROWID""",
+    """CREATE {temp} TABLE overrides (
+    frame INTEGER NOT NULL CHECK (frame >= 0),
+    camera INTEGER NOT NULL {cameras},
+    person INTEGER NOT NULL CHECK (person >= 0),
+    joint INTEGER NOT NULL {joints},
+    factor REAL NOT NULL CHECK (factor >= 0),
+    time TEXT NOT NULL, annotator TEXT NOT NULL,
+    PRIMARY KEY (frame, camera, person, joint)
+) WITHOUT ROWID""",
+    """CREATE {temp} TABLE swaps (
+    number INTEGER PRIMARY KEY,
+    camera INTEGER NOT NULL {cameras},
+    start INTEGER NOT NULL CHECK (start >= 0),
+    stop INTEGER NOT NULL CHECK (stop > start),
+    person INTEGER NOT NULL CHECK (person >= 0),
+    other INTEGER NOT NULL CHECK (other >= 0 AND other <> person),
+    time TEXT NOT NULL, annotator TEXT NOT NULL
+)""",
+    """CREATE {temp} TABLE track_points (
+    frame INTEGER NOT NULL CHECK (frame >= 0),
+    person INTEGER NOT NULL CHECK (person >= 0),
+    x_mm REAL, y_mm REAL,
+    origin TEXT NOT NULL, time TEXT NOT NULL, annotator TEXT NOT NULL,
+    PRIMARY KEY (frame, person),
+    CHECK ((x_mm IS NULL) = (y_mm IS NULL))
+) WITHOUT ROWID""",
+)
+_TABLES_OF_1 = "labels points3d"
+
 
 def create_database(path: Path, cameras: Sequence[str], joints: Sequence[str]) -> None:
     """Make an empty labels.db for these cameras and joints, in these orders."""
@@ -108,6 +184,7 @@ def create_database(path: Path, cameras: Sequence[str], joints: Sequence[str]) -
         connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
         connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
         connection.executescript(_CREATE)
+        _add_schema_2(connection)
         connection.executemany("INSERT INTO cameras VALUES (?, ?)", enumerate(cameras))
         connection.executemany("INSERT INTO joints VALUES (?, ?)", enumerate(joints))
     finally:
@@ -136,11 +213,15 @@ def connect(path: Path, *, writable: bool) -> sqlite3.Connection:
         timeout=10.0,
     )
     try:
-        _check_version(connection, path)
+        version = _check_version(connection, path)
         if writable:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute("PRAGMA foreign_keys = ON")
+            if version < 2:
+                _migrate(connection)
+        elif version < 2:
+            _stand_in(connection)
     except sqlite3.DatabaseError as error:
         connection.close()
         raise damaged(path, error) from error
@@ -184,7 +265,43 @@ def damaged(path: Path, error: sqlite3.DatabaseError) -> DataError:
     )
 
 
-def _check_version(connection: sqlite3.Connection, path: Path) -> None:
+def _add_schema_2(connection: sqlite3.Connection) -> None:
+    for statement in _NEW_IN_2:
+        connection.execute(
+            statement.format(temp="", joints="REFERENCES joints", cameras="REFERENCES cameras")
+        )
+    connection.execute(
+        f"ALTER TABLE steps ADD COLUMN tables TEXT NOT NULL DEFAULT '{_TABLES_OF_1}'"
+    )
+
+
+def _migrate(connection: sqlite3.Connection) -> None:
+    """From schema 1 to 2, wholly or not at all; the caller holds the project's writer lock."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        _add_schema_2(connection)
+        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        connection.execute("COMMIT")
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+
+
+def _stand_in(connection: sqlite3.Connection) -> None:
+    """Let a schema-1 database read as if the new tables were there and empty; the file stays.
+
+    Trap: a reader that was opened so goes on to see none, should a writer bring the file up.
+    """
+    connection.execute("PRAGMA temp_store = MEMORY")
+    for statement in _NEW_IN_2:
+        connection.execute(statement.format(temp="TEMP", joints="", cameras=""))
+    connection.execute(
+        "CREATE TEMP VIEW steps AS SELECT id, time, annotator, description, place, changes, packed,"
+        f" state, '{_TABLES_OF_1}' AS tables FROM main.steps"
+    )
+
+
+def _check_version(connection: sqlite3.Connection, path: Path) -> int:
     application = connection.execute("PRAGMA application_id").fetchone()[0]
     version = connection.execute("PRAGMA user_version").fetchone()[0]
     if application != _APPLICATION_ID:
@@ -202,3 +319,4 @@ def _check_version(connection: sqlite3.Connection, path: Path) -> None:
             found=str(version),
             remedy="Open this project with a newer trilabel.",
         )
+    return int(version)

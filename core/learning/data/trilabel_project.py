@@ -219,6 +219,7 @@ def _no_labels() -> LabelRows:
         points_px=np.zeros((0, 2)),
         visibility=np.zeros(0, "U8"),
         is_hand=np.zeros(0, bool),
+        is_reprojected=np.zeros(0, bool),
     )
 
 

@@ -1,0 +1,147 @@
+"""Ground tracks as people have corrected them: ``track_points`` laid over imports/tracks.h5.
+
+A match has 0.8 million places, so the composed tracks are kept, and an edit puts its own frames
+anew: where nobody comes or goes, the frames, persons and the index by person are shared with the
+tracks before it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from core.people import GroundTracks
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from numpy.typing import NDArray
+
+    from core.project.labels import LabelStore
+
+Place = tuple[float, float] | None
+Key = tuple[int, int]  # frame, person
+
+
+class TrackOverlay:
+    """Imported tracks with the corrections of a project's store laid over them."""
+
+    def __init__(self, store: LabelStore, base: GroundTracks | None) -> None:
+        """Nothing is composed before somebody asks."""
+        self._store = store
+        self._base = base
+        # Of which revision; one value, since other threads read while the window edits.
+        self._composed: tuple[int, GroundTracks | None] = (-1, None)
+
+    @property
+    def base(self) -> GroundTracks | None:
+        """The imported ones, as they are."""
+        return self._base
+
+    def rebase(self, base: GroundTracks) -> None:
+        """Lay the corrections over other tracks."""
+        self._base = base
+        self._composed = (-1, None)
+
+    def follow(self, changed: Iterable[Key], revision: int) -> None:
+        """Take in the places that an edit has changed; `revision` is the store's before it."""
+        known, tracks = self._composed
+        if known != revision:
+            return  # composed anew when asked for
+        keys = sorted(changed)
+        if keys:
+            rows = self._store.rows("track_points", keys)
+            places = {key: _place(rows[key]) if key in rows else self._own(key) for key in keys}
+            tracks = self._patched(tracks, places)
+        self._composed = (self._store.revision, tracks)
+
+    @property
+    def tracks(self) -> GroundTracks | None:
+        """Where people stand; None where nothing tells."""
+        revision = self._store.revision
+        known, tracks = self._composed
+        if known != revision:  # the first time, or somebody else has written
+            rows = self._store.all_rows("track_points")
+            places = {(row[0], row[1]): _place(row[2:]) for row in rows}
+            tracks = self._patched(self._base, places) if places else self._base
+            self._composed = (revision, tracks)
+        return tracks
+
+    def _own(self, key: Key) -> Place:
+        """Where the imported tracks have somebody."""
+        row = None if self._base is None else _row(self._base, key)
+        return None if row is None or self._base is None else tuple(self._base.row_ground_mm[row])
+
+    def _patched(self, old: GroundTracks | None, places: dict[Key, Place]) -> GroundTracks:
+        """Tracks with other places for these keys."""
+        old = GroundTracks.from_rows([], [], np.zeros((0, 2))) if old is None else old
+        keys = np.array(sorted(places), dtype=np.int64).reshape(-1, 2)
+        ground = np.array([places[f, p] or (np.nan, np.nan) for f, p in keys.tolist()])
+        packed = (keys[:, 0] << 32) | keys[:, 1]
+        low, high = old.rows(int(keys[0, 0]), int(keys[-1, 0]) + 1).indices(len(old))[:2]
+        window = slice(low, high)
+        index = (old.row_frames[window].astype(np.int64) << 32) | old.row_persons[window]
+        row = np.minimum(np.searchsorted(index, packed), max(len(index) - 1, 0))
+        known = index[row] == packed if len(index) else np.zeros(len(packed), dtype=bool)
+        here = np.isfinite(ground).all(axis=1)
+        if (known == here).all():
+            return _moved(old, low + row[known], ground[known])
+        gone = np.delete(np.arange(len(index)), row[known])
+        frames = np.concatenate([old.row_frames[window][gone], keys[here, 0].astype(np.int32)])
+        persons = np.concatenate([old.row_persons[window][gone], keys[here, 1].astype(np.int32)])
+        places_mm = np.concatenate([old.row_ground_mm[window][gone], ground[here]])
+        order = np.lexsort((persons, frames))
+        all_persons = _spliced(old.row_persons, window, persons[order])
+        own = () if self._base is None else self._base.persons
+        left = {p for p in keys[~here, 1].tolist() if p not in own and not (all_persons == p).any()}
+        return self._titled(
+            _spliced(old.row_frames, window, frames[order]),
+            all_persons,
+            _spliced(old.row_ground_mm, window, places_mm[order]),
+            {*old.persons, *keys[here, 1].tolist()} - left,
+        )
+
+    def _titled(
+        self,
+        frames: NDArray[np.int32],
+        persons: NDArray[np.int32],
+        ground_mm: NDArray[np.float64],
+        ids: set[int],
+    ) -> GroundTracks:
+        base = self._base
+        names = {} if base is None else dict(zip(base.persons, base.names, strict=True))
+        listed = tuple(sorted(ids))
+        return GroundTracks(
+            listed, tuple(names.get(p, str(p)) for p in listed), frames, persons, ground_mm
+        )
+
+
+def _moved(
+    old: GroundTracks, rows: NDArray[np.intp], ground_mm: NDArray[np.float64]
+) -> GroundTracks:
+    """The same people at the same frames, some elsewhere; the index by person stays."""
+    ground = old.row_ground_mm.copy()
+    ground[rows] = ground_mm
+    ground.setflags(write=False)
+    moved = GroundTracks(old.persons, old.names, old.row_frames, old.row_persons, ground)
+    if "_by_person" in old.__dict__:
+        moved.__dict__["_by_person"] = old.__dict__["_by_person"]
+    return moved
+
+
+def _spliced(array: NDArray[Any], window: slice, part: NDArray[Any]) -> NDArray[Any]:
+    spliced = np.concatenate([array[: window.start], part, array[window.stop :]])
+    spliced.setflags(write=False)
+    return spliced
+
+
+def _row(tracks: GroundTracks, key: Key) -> int | None:
+    rows = tracks.rows(key[0], key[0] + 1)
+    found = np.flatnonzero(tracks.row_persons[rows] == key[1])
+    return int(found[0]) + rows.start if len(found) else None
+
+
+def _place(values: tuple[Any, ...]) -> Place:
+    x, y = values[:2]
+    return None if x is None else (float(x), float(y))
