@@ -24,7 +24,10 @@ def bind_commands(window: MainWindow) -> None:
     bind("scene_reset", scene.reset_view)
     bind("scene_follow", scene.toggle_follow)
     bind("scene_camera", lambda: scene.look_through(session.cursor.camera))
+    bind("scene_views", scene.choose_next_views)
     bind("keys", window.show_keys)
+    bind("change_keys", window.change_keys)
+    bind("palette", window.show_palette)
     # The rooms, one line each.
 
 
@@ -63,6 +66,7 @@ def _bind_views(window: MainWindow) -> None:
         ("boxes", "boxes"),
         ("bystanders", "bystanders"),
         ("person_labels", "labels"),
+        ("ellipsoids", "ellipsoids"),
     ):
         bind(name, lambda field=field: _toggle(window, field))
     bind("picture_tone", window.show_tone)

@@ -1,11 +1,12 @@
-"""Commands of the window: one QAction for each line of the key table, bound to what it does.
+"""Commands of the window: one QAction for each command of the key table, bound to what it does.
 
 A refused command says why in the status bar; every command is found by its id, in menus, the
-toolbar, tests and the demo's walk alike.
+toolbar, the palette, tests and the demo's walk alike. Keys follow `KeyBindings` at once.
 """
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QEvent, QKeyCombination, QObject, Qt
@@ -13,12 +14,14 @@ from PySide6.QtGui import QAction, QKeyEvent, QKeySequence
 from PySide6.QtWidgets import QAbstractSpinBox, QApplication, QLineEdit, QWidget
 
 from app.icons import icon
-from app.keymap import load_keymap
+from app.key_bindings import shown
+from app.keymap import load_commands
 from core.errors import CommandRefusedError, DataError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from app.key_bindings import KeyBindings
     from app.session import Session
     from app.theme import Theme
 
@@ -34,30 +37,38 @@ def first_key(keys: str) -> QKeyCombination:
 class Commands(QObject):
     """All actions of a window, by id."""
 
-    def __init__(self, window: QWidget, session: Session, theme: Theme) -> None:
+    def __init__(self, window: QWidget, session: Session, keys: KeyBindings, theme: Theme) -> None:
         super().__init__(window)
         self._session = session
-        self._holds: dict[int, tuple[str, Callable[[bool], None]]] = {}
+        self._window = window
+        self._bindings = keys
+        self._hold_handlers: dict[str, Callable[[bool], None]] = {}
+        self._holds: dict[int, Callable[[bool], None]] = {}
+        self._reasons: dict[str, Callable[[], str]] = {}
+        self._pressed_at = 0.0
         self.actions: dict[str, QAction] = {}
         self._icons: dict[str, str] = {}
-        for entry in load_keymap():
-            for name, keys in entry.commands:
-                action = QAction(entry.title, window)
-                if not entry.hold:
-                    action.setShortcuts([QKeySequence(key) for key in keys])
-                key = QKeySequence(keys[0]).toString(QKeySequence.SequenceFormat.NativeText)
-                action.setToolTip(f"{entry.title}  ({key})")
-                self._icons[name] = entry.icon
-                self.actions[name] = action
-                window.addAction(action)
+        for name, command in load_commands().items():
+            action = self.actions[name] = QAction(command.title, window)
+            self._icons[name] = command.entry.icon
+            window.addAction(action)
+        self._take_keys()
+        keys.changed.connect(self._take_keys)
         self.set_theme(theme)
-        self._window = window
         application = QApplication.instance()
         assert application is not None
         application.installEventFilter(self)
 
-    def bind(self, name: str, handler: Callable[[], object]) -> None:
-        """Say what a command does."""
+    def bind(
+        self, name: str, handler: Callable[[], object], when: Callable[[], str] | None = None
+    ) -> None:
+        """Say what a command does.
+
+        Args:
+            name: its id.
+            handler: does it, or refuses.
+            when: why it cannot be done now, for the palette; empty where it can.
+        """
 
         def run() -> None:
             try:
@@ -65,13 +76,32 @@ class Commands(QObject):
             except (CommandRefusedError, DataError) as error:
                 self._session.message_posted.emit(str(error))
 
+        if when is not None:
+            self._reasons[name] = when
         self.actions[name].triggered.connect(run)
 
     def bind_hold(self, name: str, handler: Callable[[bool], None]) -> None:
         """Say what happens while a key is held: called with True, then with False."""
-        entry = next(each for each in load_keymap() if each.id == name)
-        for key in entry.keys:
-            self._holds[first_key(key).key()] = (name, handler)
+        self._hold_handlers[name] = handler
+        self._take_keys()
+
+    def is_held(self, name: str) -> bool:
+        """Whether a command acts while its key is down, and so cannot be chosen from a list."""
+        return name in self._hold_handlers
+
+    def reason_against(self, name: str) -> str:
+        """Why a command cannot be done now; empty where it can."""
+        if self.is_held(name):
+            return "Hold its key."
+        if self._session.project is None and not load_commands()[name].entry.anywhere:
+            return "Open a project first."
+        reason = self._reasons.get(name)
+        return "" if reason is None else reason()
+
+    @property
+    def held_s(self) -> float:
+        """For how long the key that was pressed last has been repeating, seconds."""
+        return time.monotonic() - self._pressed_at
 
     def set_theme(self, theme: Theme) -> None:
         """Draw the icons in the theme's colours."""
@@ -86,7 +116,13 @@ class Commands(QObject):
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         """Follow held keys, wherever the focus is, but not while text is typed."""
-        if event.type() in (QEvent.Type.KeyPress, QEvent.Type.KeyRelease):
+        kind = event.type()
+        if kind == QEvent.Type.ShortcutOverride:
+            # Comes before any shortcut, also with every repetition.
+            assert isinstance(event, QKeyEvent)
+            if not event.isAutoRepeat():
+                self._pressed_at = time.monotonic()
+        if kind in (QEvent.Type.KeyPress, QEvent.Type.KeyRelease):
             assert isinstance(event, QKeyEvent)
             hold = self._holds.get(event.key())
             is_ours = isinstance(watched, QWidget) and watched.window() is self._window
@@ -96,6 +132,19 @@ class Commands(QObject):
             )
             if hold is not None and is_ours and plain and not isinstance(watched, _TEXT_INPUTS):
                 if not event.isAutoRepeat():
-                    hold[1](event.type() == QEvent.Type.KeyPress)
+                    hold(event.type() == QEvent.Type.KeyPress)
                 return True
         return super().eventFilter(watched, event)
+
+    def _take_keys(self) -> None:
+        """Give every action the keys in force."""
+        self._holds.clear()
+        for name, action in self.actions.items():
+            keys = self._bindings.keys(name)
+            title = load_commands()[name].title
+            action.setToolTip(f"{title}  ({shown(keys[0])})" if keys else title)
+            handler = self._hold_handlers.get(name)
+            if handler is not None:
+                self._holds |= {first_key(key).key(): handler for key in keys}
+            elif not load_commands()[name].entry.hold:
+                action.setShortcuts([QKeySequence(key) for key in keys])

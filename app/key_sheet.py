@@ -1,20 +1,36 @@
-"""The `?` sheet: every command and its keys, made from the key table itself."""
+"""The `?` sheet: every command and its keys in force, made from the key table itself."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QKeySequence
-from PySide6.QtWidgets import QDialog, QGridLayout, QHBoxLayout, QLabel, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QDialog,
+    QFrame,
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QScrollArea,
+    QVBoxLayout,
+    QWidget,
+)
 
+from app.key_bindings import shown
 from app.keymap import load_keymap
 from app.theme import GRID_PX, font
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from app.key_bindings import KeyBindings
     from app.keymap import KeyAction
 
-_POINTER = (
+_Rows = list[tuple[tuple[str, ...], str]]
+
+_NUM_COLUMNS = 3
+_POINTER: _Rows = [
     (("Click",), "Select the nearest joint"),
     (("Double click",), "Focus a camera, or leave"),
     (("Wheel",), "Zoom about the pointer"),
@@ -25,42 +41,73 @@ _POINTER = (
     (("3D: wheel",), "Zoom"),
     (("Timeline: drag",), "Scrub through the frames"),
     (("Timeline: wheel",), "Zoom in time"),
-)
+]
 
 
 class KeySheet(QDialog):
     """All keys on one page."""
 
-    def __init__(self, parent: QWidget | None = None) -> None:
+    def __init__(self, keys: KeyBindings, change: QPushButton, parent: QWidget) -> None:
+        """Show them.
+
+        Args:
+            keys: those in force.
+            change: opens the dialog that changes them.
+            parent: the window.
+        """
         super().__init__(parent)
         self.setWindowTitle("Keys")
-        columns = QHBoxLayout(self)
+        page = QWidget()
+        columns = QHBoxLayout(page)
         columns.setContentsMargins(*[3 * GRID_PX] * 4)
         columns.setSpacing(4 * GRID_PX)
-        groups: dict[str, list[KeyAction]] = {}
-        for action in load_keymap():
-            groups.setdefault(action.group, []).append(action)
-        rows = {
-            name: [(_keys(each), each.title) for each in group] for name, group in groups.items()
-        }
-        rows["Pointer"] = list(_POINTER)
-        for names in (
-            ("Project", "Time", "Help"),
-            ("Selection", "Views", "3D"),
-            ("Show", "Pointer"),
-        ):
-            columns.addLayout(_column({name: rows[name] for name in names}))
+        groups: dict[str, _Rows] = {}
+        for entry in load_keymap():
+            groups.setdefault(entry.group, []).append((_keys(entry, keys), entry.title))
+        groups["Pointer"] = _POINTER
+        for names in _balanced({name: len(rows) + 2 for name, rows in groups.items()}):
+            columns.addLayout(_column({name: groups[name] for name in names}))
+        scroll = QScrollArea()
+        scroll.setFrameShape(QFrame.Shape.NoFrame)
+        scroll.setWidget(page)
+        scroll.setWidgetResizable(True)
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(0, 0, 0, 2 * GRID_PX)
+        outer.addWidget(scroll)
+        foot = QHBoxLayout()
+        foot.setContentsMargins(3 * GRID_PX, 0, 3 * GRID_PX, 0)
+        foot.addStretch()
+        foot.addWidget(change)
+        outer.addLayout(foot)
+        wanted = page.sizeHint()
+        self.resize(
+            min(wanted.width() + 3 * GRID_PX, parent.width() - 2 * GRID_PX),
+            min(wanted.height() + 8 * GRID_PX, parent.height() - 4 * GRID_PX),
+        )
 
 
-def _keys(action: KeyAction) -> tuple[str, ...]:
-    if action.each_key:
-        return (f"{action.keys[0]} … {action.keys[-1]}",)
-    return tuple(
-        QKeySequence(key).toString(QKeySequence.SequenceFormat.NativeText) for key in action.keys
-    )
+def _balanced(heights: dict[str, int]) -> list[list[str]]:
+    """The groups, in their order, in columns of about one height."""
+    room = sum(heights.values()) / _NUM_COLUMNS
+    columns: list[list[str]] = [[]]
+    filled = 0.0
+    for name, height in heights.items():
+        if columns[-1] and len(columns) < _NUM_COLUMNS and filled + height / 2 > room:
+            columns.append([])
+            filled = 0.0
+        columns[-1].append(name)
+        filled += height
+    return columns
 
 
-def _column(groups: dict[str, list[tuple[tuple[str, ...], str]]]) -> QVBoxLayout:
+def _keys(entry: KeyAction, bindings: KeyBindings) -> tuple[str, ...]:
+    own = [bindings.keys(command.id) for command in entry.commands]
+    if entry.each_key and all(own):
+        return (f"{shown(own[0][0])} … {shown(own[-1][0])}",)
+    return tuple(shown(key) for keys in own for key in keys)
+
+
+def _column(groups: dict[str, _Rows]) -> QVBoxLayout:
     """Groups under each other, their keys and titles in line."""
     column = QVBoxLayout()
     grid = QGridLayout()
@@ -87,7 +134,7 @@ def _column(groups: dict[str, list[tuple[tuple[str, ...], str]]]) -> QVBoxLayout
     return column
 
 
-def _caps(keys: tuple[str, ...]) -> QWidget:
+def _caps(keys: Sequence[str]) -> QWidget:
     """Keys side by side, as they look on a keyboard; each of them will do."""
     caps = QWidget()
     line = QHBoxLayout(caps)

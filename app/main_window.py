@@ -14,6 +14,7 @@ from PySide6.QtWidgets import (
     QInputDialog,
     QMainWindow,
     QMessageBox,
+    QPushButton,
     QStackedWidget,
     QWidget,
 )
@@ -23,9 +24,12 @@ from app.bindings import bind_commands
 from app.commands import Commands
 from app.docks import Docks, Panels
 from app.jobs import Job
+from app.key_bindings import KeyBindings
+from app.key_dialog import KeyDialog
 from app.key_sheet import KeySheet
 from app.menus import make_menus
 from app.new_dialog import NewProjectDialog
+from app.palette import Palette
 from app.play import Player
 from app.preferences import Preferences
 from app.session import Session
@@ -72,7 +76,8 @@ class MainWindow(QMainWindow):
         self.player = Player(self.session, lambda: self.views.is_settled, self)
         self.start_page = StartPage()
         self.background = BackgroundWork(self.session, self)
-        self.commands = Commands(self, self.session, self._theme())
+        self.keys = KeyBindings(self._preferences, self)
+        self.commands = Commands(self, self.session, self.keys, self._theme())
 
         self._pages = QStackedWidget()
         self._pages.addWidget(self.start_page)
@@ -209,7 +214,19 @@ class MainWindow(QMainWindow):
 
     def show_keys(self) -> None:
         """The `?` sheet."""
-        KeySheet(self).open()
+        change = QPushButton("Change keys…")
+        sheet = KeySheet(self.keys, change, self)
+        change.clicked.connect(sheet.close)
+        change.clicked.connect(self.change_keys)
+        sheet.open()
+
+    def change_keys(self) -> None:
+        """The dialog that rebinds keys."""
+        KeyDialog(self.keys, self).open()
+
+    def show_palette(self) -> None:
+        """Every command by a few letters."""
+        Palette(self.commands, self.keys, self).show()
 
     # What happened.
 

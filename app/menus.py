@@ -21,8 +21,8 @@ MENUS: dict[str, tuple[str | None, ...]] = {
         *(None, "residuals", "boxes", "bystanders", "person_labels"),
         *(None, "picture_tone", "theme"),
     ),
-    "3D": ("scene_reset", "scene_follow", "scene_camera"),
-    "Help": ("keys",),
+    "3D": ("scene_reset", "scene_follow", "scene_camera", None, "ellipsoids", "scene_views"),
+    "Help": ("palette", "keys", "change_keys"),
 }
 
 

@@ -13,6 +13,8 @@ from PySide6.QtCore import QByteArray, QSettings
 from app.state import DisplaySettings
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from PySide6.QtWidgets import QMainWindow
 
 _NUM_RECENT = 8
@@ -64,6 +66,18 @@ class Preferences:
         """Remember them."""
         for entry in fields(DisplaySettings):
             self._store.setValue(f"display/{entry.name}", getattr(display, entry.name))
+
+    def keys(self) -> dict[str, list[str]]:
+        """The keys that were rebound, by command; what cannot be read is as if it was not."""
+        try:
+            stored: Any = json.loads(str(self._store.value("keys", "")))
+            return {str(name): [str(key) for key in keys] for name, keys in stored.items()}
+        except (ValueError, TypeError, AttributeError):
+            return {}
+
+    def set_keys(self, keys: Mapping[str, Sequence[str]]) -> None:
+        """Remember them."""
+        self._store.setValue("keys", json.dumps({name: list(own) for name, own in keys.items()}))
 
     def set_views(self, project: Path, state: dict[str, Any]) -> None:
         """Remember order, focus and hidden cameras of a project's views."""

@@ -16,4 +16,5 @@ def test_no_two_commands_share_a_key():
 
 def test_each_camera_key_is_a_command_of_its_own():
     camera = next(action for action in load_keymap() if action.id == "camera")
-    assert camera.commands[2] == ("camera_3", ("3",))
+    third = camera.commands[2]
+    assert (third.id, third.title, third.keys) == ("camera_3", "Focus camera 3", ("3",))
