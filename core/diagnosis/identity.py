@@ -15,13 +15,13 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from core.diagnosis.engine import observed_in, robust, robust_leave_one_out, straightened
 from core.diagnosis.lengths import arguments
-from core.diagnosis.source import RecordingSource
+from core.diagnosis.source import detected_px
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from core.diagnosis.engine import Floats
     from core.diagnosis.frame import FrameDiagnosis
-    from core.diagnosis.source import Block, Progress
+    from core.diagnosis.source import DetectedSource, Progress
     from core.geometry import Rig
     from core.settings import TriangulationSettings
 
@@ -43,14 +43,6 @@ _TIMES_BETTER, _FAR_NOISES = 4.0, 5.0
 # … to so few; and a frame tells for or against it where one is twice the other, and not by noise.
 _NEAR_NOISES, _CLEAR_TIMES, _CLEAR_NOISES = 3.0, 2.0, 2.0
 _MAX_GAP = 25
-
-
-class IdentitySource(RecordingSource, Protocol):
-    """A recording whose detections can be had without the labels over them."""
-
-    def detected_block(self, start: int, stop: int) -> Block:
-        """As `observations_block`, of the same persons or fewer, without any label."""
-        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,7 +124,7 @@ def swaps_in_frame(diagnosis: FrameDiagnosis) -> tuple[SwapSuggestion, ...]:
 
 
 def diagnose_identity(
-    source: IdentitySource, settings: TriangulationSettings, frame: int, person: int
+    source: DetectedSource, settings: TriangulationSettings, frame: int, person: int
 ) -> SwapSuggestion | None:
     """Would a high residual of a person vanish if they changed places with somebody in a camera?
 
@@ -152,7 +144,7 @@ def diagnose_identity(
 
 
 def scan_identities(
-    source: IdentitySource,
+    source: DetectedSource,
     settings: TriangulationSettings,
     start: int,
     stop: int,
@@ -184,7 +176,7 @@ def scan_identities(
 class _Scanner:
     """Evidence of a recording in blocks, the latest kept."""
 
-    def __init__(self, source: IdentitySource, settings: TriangulationSettings) -> None:
+    def __init__(self, source: DetectedSource, settings: TriangulationSettings) -> None:
         self._source = source
         self._options = arguments(settings)
         self._exponent = settings.row_exponent
@@ -257,11 +249,8 @@ class _Scanner:
     def _read(self, start: int, stop: int) -> _Evidence:
         rig = self._source.rig
         seen = self._source.observations_block(start, stop)
-        points = seen.points_px.copy()
-        detected = self._source.detected_block(start, stop)
-        rows = [seen.persons.index(person) for person in detected.persons]
-        known = observed_in(detected.points_px)
-        points[:, rows] = np.where(known[..., None], detected.points_px, points[:, rows])
+        points = detected_px(self._source, start, stop, seen.persons)
+        points = np.where(observed_in(points)[..., None], points, seen.points_px)
         images = np.full(points.shape, np.nan)
         frame, row = np.nonzero(observed_in(points).any(axis=(-1, -2)))
         if len(frame):

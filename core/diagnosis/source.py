@@ -14,13 +14,15 @@ import numpy as np
 from core.diagnosis.engine import observed_in
 from core.geometry import estimate_scale_mm
 from core.geometry.method import SCALE_UNKNOWN_MM
+from core.project.detections import one_per_person
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
     from core.geometry import Rig
+    from core.people.identified import IdentifiedDetections
     from core.skeleton import Skeleton
 
     Progress = Callable[[int, int], bool]
@@ -78,6 +80,33 @@ class RecordingSource(Protocol):
     def labelled_frames(self) -> NDArray[np.int64]:
         """Frames with hand labels, ascending."""
         ...
+
+
+class DetectedSource(RecordingSource, Protocol):
+    """A recording whose detections can be had without the labels over them."""
+
+    def identified(self, start: int, stop: int) -> Iterable[IdentifiedDetections]:
+        """Detections of the frames start…stop-1, in pieces, with the identities in force."""
+        ...
+
+
+def detected_px(
+    source: DetectedSource, start: int, stop: int, persons: Sequence[int]
+) -> NDArray[np.float64]:
+    """What was detected of these persons in the frames start…stop-1, beneath all labels.
+
+    Returns:
+        (F, P, C, J, 2) raw pixels; NaN = none.
+    """
+    shape = (stop - start, len(persons), len(source.rig), source.skeleton.num_joints, 2)
+    points = np.full(shape, np.nan)
+    ids = np.array(persons, dtype=np.int64)
+    for rows in source.identified(start, stop):
+        chosen = one_per_person(rows)
+        chosen = chosen[np.isin(rows.person[chosen], ids)]
+        who = np.searchsorted(ids, rows.person[chosen])
+        points[rows.frame[chosen] - start, who, rows.camera[chosen]] = rows.points_px[chosen]
+    return points
 
 
 @dataclass(frozen=True, slots=True, eq=False)

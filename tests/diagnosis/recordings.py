@@ -6,6 +6,7 @@ import numpy as np
 
 from core.geometry import Rig
 from core.observations import FrameObservations, Source
+from core.people import IdentifiedDetections
 from core.skeleton import Skeleton
 
 
@@ -26,6 +27,7 @@ class ArraySource:
     hand: tuple[tuple[int, int], ...] = ()  # (frame, person row) labelled by hand
     reads: list[tuple[int, int]] = field(default_factory=list)
     detected_px: np.ndarray | None = None  # beneath the labels; None = the same points
+    label_mm: np.ndarray | None = None  # 3D labels (F, P, J, 3)
     skeleton: Skeleton = field(init=False)
 
     def __post_init__(self):
@@ -51,13 +53,29 @@ class ArraySource:
         persons = tuple(np.array(self.persons)[there].tolist())
         return ArrayBlock(persons, points[:, there], source[:, there])
 
-    def detected_block(self, start: int, stop: int) -> ArrayBlock:
+    def identified(self, start: int, stop: int) -> list[IdentifiedDetections]:
         points = self.points_px if self.detected_px is None else self.detected_px
-        points = points[start:stop]
-        there = np.isfinite(points).all(-1).any(axis=(0, 2, 3))
-        persons = tuple(np.array(self.persons)[there].tolist())
-        source = np.isfinite(points).all(-1).astype(np.uint8)
-        return ArrayBlock(persons, points[:, there], source[:, there])
+        frame, row, camera = np.nonzero(np.isfinite(points).all(-1).any(-1)[start:stop])
+        order = np.lexsort((row, camera, frame))
+        frame, row, camera = frame[order] + start, row[order], camera[order]
+        rows = points[frame, row, camera]
+        return [
+            IdentifiedDetections(
+                frame=frame.astype(np.int32),
+                camera=camera.astype(np.int16),
+                person=np.array(self.persons, dtype=np.int32)[row],
+                points_px=rows.astype(np.float32),
+                confidence=np.ones(rows.shape[:2], np.float32),
+                score=np.ones(len(rows), np.float32),
+                is_hand=np.zeros(len(rows), np.bool_),
+            )
+        ]
+
+    def points3d(self, frame: int) -> tuple[tuple[int, ...], np.ndarray]:
+        if self.label_mm is None:
+            return (), np.zeros((0, self.skeleton.num_joints, 3))
+        there = np.flatnonzero(np.isfinite(self.label_mm[frame]).any(axis=(1, 2)))
+        return tuple(np.array(self.persons)[there].tolist()), self.label_mm[frame, there]
 
 
 def frame_of(points_px: np.ndarray, persons=None, frame=0) -> FrameObservations:
