@@ -3,7 +3,7 @@
 Everything here answers with values: arrays to draw, or an `Edit` for `Project.apply`.
 
     ghosts.py    where hand labels of two views put a joint in the others
-    placing.py   place, nudge, move a person, confirm, reset
+    placing.py   place, nudge, move a person, confirm, reset, take away
     copying.py   fill joints from ghosts, another frame, other views, a prediction
     swapping.py  left and right change places
     space.py     drags in 3D, reprojected into chosen views
@@ -12,7 +12,6 @@ Everything here answers with values: arrays to draw, or an `Edit` for `Project.a
 from core.labelling.copying import (
     accepted_ghosts,
     copied_from_frame,
-    copied_from_prediction,
     copied_from_space,
     filled,
     within_pictures,
@@ -20,11 +19,14 @@ from core.labelling.copying import (
 from core.labelling.ghosts import Ghosts, hand_ghosts
 from core.labelling.placing import (
     MoveJoints,
+    ResetJoints,
     confirmed,
     moved_person,
     nudged,
     place_joint,
     point_of,
+    removed,
+    removed_person,
     reset_joint,
     reset_person,
     source_of,
@@ -49,13 +51,13 @@ __all__ = [
     "MoveJoints",
     "Ray",
     "Reprojection",
+    "ResetJoints",
     "SwapJoints",
     "ViewChoice",
     "accepted_ghosts",
     "chosen_views",
     "confirmed",
     "copied_from_frame",
-    "copied_from_prediction",
     "copied_from_space",
     "filled",
     "hand_ghosts",
@@ -65,6 +67,8 @@ __all__ = [
     "on_plane",
     "place_joint",
     "point_of",
+    "removed",
+    "removed_person",
     "reproject",
     "reset_joint",
     "reset_person",

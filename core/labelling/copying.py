@@ -111,11 +111,11 @@ def copied_from_frame(
     joints: Sequence[int] | None = None,
     name: str = "",
 ) -> Edit:
-    """Put a person's joints where another frame has them, view by view.
+    """Put a person's joints where another frame, or another source of this one, has them.
 
     Args:
         observations: of the frame that is edited.
-        other: of the frame to copy from.
+        other: of the frame to copy from, or what a run predicts of the same frame.
         person: id.
         cameras: in which views; None = all.
         joints: which joints; None = all.
@@ -125,7 +125,7 @@ def copied_from_frame(
         CommandRefusedError: the person is not in the other frame, or nothing is left to put.
     """
     if person not in other.persons:
-        raise CommandRefusedError(f"There is nothing of #{person} in that frame.")
+        raise CommandRefusedError(f"There is nothing of #{person} to copy there.")
     points = other.points_px[row_of(other, person)]
     name = name or f"Copy #{person} from another frame"
     return filled(observations, person, points, cameras=cameras, joints=joints, name=name)
@@ -158,24 +158,6 @@ def copied_from_space(
     points = within_pictures(rig.project(points_mm[None])[0], rig)
     name = name or f"Copy #{person} from the other views"
     return filled(observations, person, points, cameras=cameras, joints=joints, name=name)
-
-
-def copied_from_prediction(
-    observations: FrameObservations,
-    person: int,
-    points_px: NDArray[np.float64],
-    *,
-    cameras: Sequence[int] | None = None,
-    joints: Sequence[int] | None = None,
-    name: str = "",
-) -> Edit:
-    """Put a person's joints where a prediction has them: (C, J, 2) raw pixels, NaN = none.
-
-    Raises:
-        CommandRefusedError: nothing is left to put.
-    """
-    name = name or f"Copy #{person} from the prediction"
-    return filled(observations, person, points_px, cameras=cameras, joints=joints, name=name)
 
 
 def within_pictures(points_px: NDArray[np.float64], rig: Rig) -> NDArray[np.float64]:

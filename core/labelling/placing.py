@@ -1,4 +1,4 @@
-"""Edits of single joints: place, nudge, move a person, confirm, reset.
+"""Edits of single joints: place, nudge, move a person, confirm, reset, take away.
 
 What somebody puts is a hand label, wherever it was before. Only `MoveJoints` knows that a joint
 that was called occluded stays occluded when it is moved.
@@ -13,7 +13,9 @@ import numpy as np
 
 from core.errors import CommandRefusedError
 from core.observations import Source
+from core.project.curation_edits import SetOverrides, Several
 from core.project.edits import HAND, DeleteJoints, DeletePerson, JointKey, describe_keys
+from core.project.people_edits import SetTrackPoints
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -170,41 +172,92 @@ def confirmed(observations: FrameObservations, keys: Iterable[JointKey]) -> Edit
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResetJoints:
+    """Let the prediction show again: labels are taken away, and nothing is muted any more.
+
+    Attributes:
+        keys: each once.
+        name: of the step; empty = told from the keys.
+    """
+
+    keys: tuple[JointKey, ...]
+    name: str = ""
+
+    def describe(self, reader: LabelReader) -> str:
+        """``Reset …``."""
+        return self.name or f"Reset {describe_keys(self.keys, reader)}"
+
+    def writes(self, reader: LabelReader) -> Writes:
+        """No label and no override a key."""
+        del reader
+        return {"labels": dict.fromkeys(self.keys), "overrides": dict.fromkeys(self.keys)}
+
+
 def reset_joint(key: JointKey, *, cameras: Iterable[int] = ()) -> Edit:
-    """Take a joint's label away in its view, or in all of ``cameras``: the prediction shows again.
+    """Let the prediction of a joint show again, in its view or in all of ``cameras``.
 
     Args:
         key: of the joint.
         cameras: indices into the rig; empty = the key's only.
     """
-    keys = tuple(key._replace(camera=camera) for camera in cameras) or (key,)
-    return DeleteJoints(keys=keys)
+    return ResetJoints(
+        keys=tuple(key._replace(camera=camera) for camera in cameras) or (key,),
+    )
 
 
-def reset_person(
-    observations: FrameObservations, person: int, *, cameras: Iterable[int] = ()
-) -> Edit:
-    """Take all labels of a person away in some views: the prediction shows again.
+def reset_person(observations: FrameObservations, person: int, *, cameras: Iterable[int]) -> Edit:
+    """Let the prediction of a person show again in some views.
 
     Args:
         observations: of the frame.
         person: id.
-        cameras: indices into the rig; empty = all, and the person's 3D labels too.
+        cameras: indices into the rig.
 
     Raises:
         CommandRefusedError: nothing of the person is there.
     """
-    chosen = tuple(cameras)
-    if not chosen:
-        name = f"Reset #{person} to the prediction"
-        return DeletePerson(frame=observations.frame, person=person, name=name)
     row_of(observations, person)
-    num_joints = observations.points_px.shape[2]
-    return DeleteJoints(
+    return ResetJoints(
         keys=tuple(
             JointKey(observations.frame, camera, person, joint)
-            for camera in chosen
-            for joint in range(num_joints)
+            for camera in cameras
+            for joint in range(observations.points_px.shape[2])
         ),
         name=f"Reset #{person} to the prediction",
     )
+
+
+def removed(observations: FrameObservations, key: JointKey) -> Edit:
+    """Take a joint away: a label is deleted, what a network found is muted.
+
+    A muted detection takes no part any more, and says nothing that could be learned from; to say
+    that a joint is hidden or outside, mark it so.
+
+    Raises:
+        CommandRefusedError: there is nothing.
+    """
+    source = source_of(observations, key)
+    if source == Source.NONE:
+        raise CommandRefusedError("There is no joint here to delete.")
+    if source == Source.NETWORK:
+        return SetOverrides(keys=(key,), factor=0.0)
+    return DeleteJoints(keys=(key,))
+
+
+def removed_person(observations: FrameObservations, person: int) -> Edit:
+    """Take a person out of a frame: labels, ground location; what a network found is muted.
+
+    Raises:
+        CommandRefusedError: nothing of the person is there.
+    """
+    row = row_of(observations, person)
+    frame = observations.frame
+    edits: list[Edit] = [DeletePerson(frame=frame, person=person)]
+    if np.isfinite(observations.ground_mm[row]).all():
+        edits.append(SetTrackPoints(points=(((frame, person), None),)))
+    detected = np.argwhere(observations.source[row] == Source.NETWORK)
+    if len(detected):
+        keys = tuple(JointKey(frame, int(c), person, int(j)) for c, j in detected)
+        edits.append(SetOverrides(keys=keys, factor=0.0))
+    return Several(edits=tuple(edits), name=f"Take #{person} out of the frame")
