@@ -26,8 +26,13 @@ _OFFSET = 16.0
 _FORM_WORDS = {
     Form.HAND: "by hand",
     Form.NETWORK: "from a network",
+    Form.ACCEPTED: "put from other views, and accepted",
+    Form.HELD: "by hand",
+    Form.GHOST: "where hand labels of other views put it; drag it, or accept it",
     Form.REPROJECTED: "not seen here; reprojected from the other views",
 }
+
+_UNSEEN = (Form.REPROJECTED, Form.GHOST)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +68,7 @@ def joint_card(
     """
     place = (target.row, target.camera, target.joint)
     rows: list[tuple[str, str]] = [("", _FORM_WORDS[target.form])]
-    if target.form != Form.REPROJECTED:
+    if target.form not in _UNSEEN:
         x, y = observations.points_px[place].tolist()
         rows.append(("pixel", f"{x:.1f}, {y:.1f}"))
         confidence = float(observations.confidence[place])
@@ -91,7 +96,7 @@ def _diagnosis_rows(target: JointTarget, diagnosis: FrameDiagnosis) -> list[tupl
         ("without this view", float(diagnosis.loo_residual_px[place]), ".1f", " px"),
         ("spread", float(diagnosis.triangulation.wss_mm[target.row, target.joint]), ".0f", " mm"),
     )
-    is_seen = target.form != Form.REPROJECTED
+    is_seen = target.form not in _UNSEEN
     return [
         (label, f"{value:{form}}{unit}")
         for label, value, form, unit in values

@@ -20,6 +20,13 @@ from app.views.scene import NUM_LEVELS, Form, split_look
 # A ring smaller than this would fill itself; it becomes a dot.
 _MIN_RING = 2.2
 _CASING = QColor(0, 0, 0, 150)
+# Of a joint that is being dragged: the ticks begin so far from its middle.
+_HELD_GAP = 1.5
+_OUTLINES = {
+    Form.REPROJECTED: Qt.PenStyle.NoPen,
+    Form.ACCEPTED: Qt.PenStyle.SolidLine,
+    Form.GHOST: Qt.PenStyle.DotLine,
+}
 _TAG_DARK_TEXT = QColor("#101114")
 
 
@@ -153,11 +160,10 @@ class GlyphCache:
 def draw_joint(painter: QPainter, middle: QPointF, radius: float, glyph: Glyph) -> None:
     """Draw one joint with an antialiasing painter."""
     color = QColor(glyph.color)
-    if glyph.form == Form.REPROJECTED:
-        color.setAlphaF(0.45)
-        painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(color)
-        painter.drawEllipse(middle, radius, radius)
+    if glyph.form in _OUTLINES:
+        _draw_translucent(painter, middle, radius, color, _OUTLINES[glyph.form])
+    elif glyph.form == Form.HELD:
+        _draw_held(painter, middle, radius, color)
     elif glyph.form == Form.HAND or radius < _MIN_RING:
         painter.setPen(QPen(_CASING, 1) if radius >= _MIN_RING else Qt.PenStyle.NoPen)
         painter.setBrush(color)
@@ -170,6 +176,34 @@ def draw_joint(painter: QPainter, middle: QPointF, radius: float, glyph: Glyph) 
         painter.drawEllipse(middle, radius - 0.75, radius - 0.75)
     if glyph.discarded:
         _draw_cross(painter, middle, radius + 1.5, color)
+
+
+def _draw_translucent(
+    painter: QPainter, middle: QPointF, radius: float, color: QColor, outline: Qt.PenStyle
+) -> None:
+    """A reprojection: bare, or in a line where it is offered (broken) or was accepted (whole)."""
+    if outline == Qt.PenStyle.NoPen:
+        painter.setPen(outline)
+    else:
+        painter.setBrush(Qt.BrushStyle.NoBrush)
+        painter.setPen(QPen(_CASING, 2.6))
+        painter.drawEllipse(middle, radius, radius)
+        painter.setPen(QPen(color, 1.2, outline))
+    color.setAlphaF(0.45)
+    painter.setBrush(color)
+    painter.drawEllipse(middle, radius, radius)
+
+
+def _draw_held(painter: QPainter, middle: QPointF, radius: float, color: QColor) -> None:
+    """A joint under the pointer: four ticks about a point, the picture between them free."""
+    x, y = middle.x(), middle.y()
+    for pen in (QPen(_CASING, 3), QPen(color, 1.4)):
+        painter.setPen(pen)
+        for dx, dy in ((1, 0), (-1, 0), (0, 1), (0, -1)):
+            painter.drawLine(
+                QPointF(x + dx * _HELD_GAP, y + dy * _HELD_GAP),
+                QPointF(x + dx * (radius + 2.5), y + dy * (radius + 2.5)),
+            )
 
 
 def _draw_cross(painter: QPainter, middle: QPointF, arm: float, color: QColor) -> None:

@@ -13,14 +13,16 @@ from PySide6.QtCore import QPoint, QRectF, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QPainter
 from PySide6.QtWidgets import QWidget
 
+from app.views.aids import Aids
 from app.views.arrangement import Arrangement
+from app.views.editing import Editing
 from app.views.feed import ImageFeed
 from app.views.layout import GAP, Box
 from app.views.menu import make_menu
 from app.views.painting import GridPainting
 from app.views.panel import ViewPanel, frame_person, make_panels
 from app.views.pointer import Pointer
-from app.views.scene import ViewScene, build_scenes
+from app.views.scene import ViewScene, build_scenes, with_preview
 from app.views.tone import Tone
 from app.views.transform import Zoom
 from core.errors import CommandRefusedError
@@ -38,7 +40,7 @@ if TYPE_CHECKING:
     )
 
     from app.session import Session
-    from app.state import Cursor, DisplaySettings
+    from app.state import Cursor, DisplaySettings, EditPreview
     from app.views.feed import Picture
     from core.diagnosis import FrameDiagnosis
 
@@ -64,6 +66,8 @@ class ViewGrid(QWidget):
         self._scenes: tuple[ViewScene, ...] = ()
         self._is_people_hidden = False
         self._is_loupe = False
+        self.editing = Editing(session, self)
+        self.aids = Aids(session)
         self._pointer = Pointer(self)
         self._painting = GridPainting(self, self._pointer)
         self._feed = ImageFeed(self)
@@ -83,6 +87,7 @@ class ViewGrid(QWidget):
         session.diagnosis_changed.connect(self._on_diagnosis_changed)
         session.display_changed.connect(self._on_display_changed)
         session.hover_changed.connect(self._on_hover_changed)
+        session.preview_changed.connect(self._on_preview_changed)
         self._on_project_changed()
 
     # What the window's keys and menus call.
@@ -91,6 +96,11 @@ class ViewGrid(QWidget):
     def focused_camera(self) -> int | None:
         """The camera shown large, None while all are alike."""
         return self._arrangement.focused
+
+    @property
+    def meant_camera(self) -> int:
+        """The camera that a key means: the one under the pointer, else the selected one."""
+        return self._meant_camera()
 
     @property
     def visible_cameras(self) -> list[int]:
@@ -263,6 +273,7 @@ class ViewGrid(QWidget):
         project = self.session.project
         self._patience.stop()
         self._pointer.forget()
+        self.aids.forget()
         self._scenes = ()
         self._panels = {}
         recording = self.session.recording
@@ -276,6 +287,8 @@ class ViewGrid(QWidget):
     def _on_cursor_changed(self, old: Cursor, new: Cursor) -> None:
         if old.frame == new.frame:
             self.update()
+        else:
+            self.editing.let_go()
 
     def _on_diagnosis_changed(self, diagnosis: FrameDiagnosis | None) -> None:
         observations = self.session.observations
@@ -319,6 +332,13 @@ class ViewGrid(QWidget):
     def _on_display_changed(self, display: DisplaySettings) -> None:
         if self._feed.set_tone(Tone.of(display)):
             self._ask_for_pictures()
+        self.update()
+
+    def _on_preview_changed(self, preview: EditPreview | None) -> None:
+        if len(self._scenes) == len(self._panels):
+            for panel, scene in zip(self._panels.values(), self._scenes, strict=True):
+                if not panel.is_held:
+                    panel.scene = scene if preview is None else with_preview(scene, preview)
         self.update()
 
     def _on_hover_changed(self, _target: object) -> None:

@@ -35,6 +35,7 @@ class JointTarget:
         joint: index into the skeleton.
         form: observed by hand, by a network, or only reprojected there.
         distance: from the pointer, in widget pixels.
+        point_px: where it is, raw pixels.
     """
 
     camera: int
@@ -43,6 +44,7 @@ class JointTarget:
     joint: int
     form: Form
     distance: float
+    point_px: tuple[float, float]
 
 
 def nearest_joint(
@@ -83,4 +85,5 @@ def nearest_joint(
         joint=joint,
         form=Form(int(scene.form[row, joint])),
         distance=float(distance[row, joint]),
+        point_px=(float(scene.points_px[row, joint, 0]), float(scene.points_px[row, joint, 1])),
     )

@@ -178,7 +178,8 @@ def _paint_bones(
         return
     ends = points[rows][:, style.bones]
     strength = scene.level[rows][:, style.bones].min(axis=-1) * _NUM_BONE_LEVELS // NUM_LEVELS
-    ghost = (scene.form[rows][:, style.bones] == Form.REPROJECTED).any(axis=-1)
+    ends_form = scene.form[rows][:, style.bones]
+    ghost = ((ends_form == Form.REPROJECTED) | (ends_form == Form.ACCEPTED)).any(axis=-1)
     strength[ghost] = -1
     key = np.arange(len(rows))[:, None] * (_NUM_BONE_LEVELS + 1) + strength + 1
     usable = np.isfinite(ends).all(axis=(-1, -2))

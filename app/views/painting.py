@@ -11,6 +11,7 @@ from PySide6.QtGui import QColor, QPainter
 from app.theme import theme_named
 from app.views import chrome
 from app.views.card import Card, joint_card, paint_card
+from app.views.ghosts import paint_ghosts
 from app.views.glyphs import GlyphCache
 from app.views.layout import Box
 from app.views.overlay import OverlayStyle
@@ -106,6 +107,9 @@ class GridPainting:
             painter.setOpacity(1.0 if marks.row is None else _OTHERS_OPACITY)
             painter.drawPixmap(left, top, people)
             painter.setOpacity(1.0)
+        ghosts = self._grid.aids.ghosts_in(panel.camera)
+        if ghosts is not None and panel.scene is not None and not panel.is_held:
+            paint_ghosts(painter, ghosts, panel.scene, panel.transform, style, marks.joint)
         emphasised = panel.marks_layer(style, marks)
         if emphasised is not None:
             painter.drawPixmap(left, top, emphasised)
@@ -131,7 +135,7 @@ class GridPainting:
                 self._marks_of(panel),
                 is_people_shown=not is_bare,
             )
-        elif not is_bare and not self._pointer.is_panning:
+        elif not is_bare and not (self._pointer.is_panning or self._pointer.is_editing):
             self._paint_card(painter, style)
 
     def _paint_card(self, painter: QPainter, style: OverlayStyle) -> None:

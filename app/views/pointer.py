@@ -1,7 +1,7 @@
 """What the mouse does in the views: select, hover, zoom, pan, focus, reorder.
 
 Kept apart from the widget as a small state machine over its public methods: a press chooses what
-the drag will be, the release ends it.
+the drag will be, the release ends it. Drags of joints are handed on to `editing`.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _NOTCH = 120.0
 
 @dataclass(slots=True)
 class _Drag:
-    kind: Literal["pan", "title"]
+    kind: Literal["pan", "title", "edit"]
     panel: ViewPanel
     start: QPointF
     last: QPointF
@@ -64,7 +64,15 @@ class Pointer:
     @property
     def is_panning(self) -> bool:
         """Whether a picture is being moved."""
-        return self._drag is not None and self._drag.kind == "pan" and self._drag.is_moving
+        return self._is_moving("pan")
+
+    @property
+    def is_editing(self) -> bool:
+        """Whether joints are being moved."""
+        return self._is_moving("edit") and self._grid.editing.grab is not None
+
+    def _is_moving(self, kind: str) -> bool:
+        return self._drag is not None and self._drag.kind == kind and self._drag.is_moving
 
     def forget(self) -> None:
         """Another project is shown: what was hit or dragged is no more."""
@@ -83,9 +91,23 @@ class Pointer:
         kind = "title" if in_title and is_left else "pan"
         self._drag = _Drag(kind, panel, at, at)
         if is_left and not in_title:
-            self._select(panel, at)
+            self._press_picture(self._drag)
         elif is_left:
             self._grid.session.select(camera=panel.camera)
+
+    def _press_picture(self, drag: _Drag) -> None:
+        """Select what is there, and take it: if the pointer moves, it moves along."""
+        panel, at = drag.panel, drag.start
+        target = None if panel.is_held else self._hit(panel, at)
+        session, editing = self._grid.session, self._grid.editing
+        if target is None or editing.is_placing:
+            session.select(camera=panel.camera)
+        else:
+            session.select(person=target.person, joint=target.joint, camera=target.camera)
+        if not panel.is_held and editing.press(panel, at, target):
+            drag.kind = "edit"
+            # What is being placed is where the pointer is, from the first moment on.
+            drag.is_moving = editing.is_placing
 
     def move(self, event: QMouseEvent) -> None:
         """Hover, pan, or show where a view would land."""
@@ -102,6 +124,8 @@ class Pointer:
         if drag.kind == "pan":
             step = at - drag.last
             self._grid.set_zoom(drag.panel.camera, drag.panel.transform.panned(step.x(), step.y()))
+        elif drag.kind == "edit":
+            self._grid.editing.move(at)
         else:
             self._grid.update()
         drag.last = at
@@ -113,6 +137,8 @@ class Pointer:
         self._drag = None
         if drag is not None and target is not None:
             self._grid.move_camera(drag.panel.camera, target.camera)
+        if drag is not None and drag.kind == "edit":
+            self._grid.editing.release(is_moved=drag.is_moving)
         self._grid.update()
         self.update_hover()
         return drag is not None and not drag.is_moving
@@ -165,22 +191,14 @@ class Pointer:
     def _hit(self, panel: ViewPanel, at: QPointF) -> JointTarget | None:
         if panel.scene is None or not panel.cell.picture.contains(at.x(), at.y()):
             return None
-        return nearest_joint(
-            panel.scene,
-            panel.transform,
-            at.x(),
-            at.y(),
-            selected_person=self._grid.session.cursor.person,
-        )
-
-    def _select(self, panel: ViewPanel, at: QPointF) -> None:
-        target = None if panel.is_held else self._hit(panel, at)
-        if target is None:
-            self._grid.session.select(camera=panel.camera)
-        else:
-            self._grid.session.select(
-                person=target.person, joint=target.joint, camera=target.camera
-            )
+        x, y, transform = at.x(), at.y(), panel.transform
+        person = self._grid.session.cursor.person
+        joint = nearest_joint(panel.scene, transform, x, y, selected_person=person)
+        ghosts = self._grid.aids.ghosts_in(panel.camera)
+        ghost = None if ghosts is None else ghosts.at(transform, x, y)
+        if joint is None or ghost is None:
+            return joint or ghost
+        return ghost if ghost.distance < joint.distance else joint
 
 
 def _place_of(target: JointTarget | None) -> tuple[int, ...] | None:

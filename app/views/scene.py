@@ -7,7 +7,7 @@ the same frame.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,7 @@ from core.observations import Source
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from app.state import EditPreview
     from core.diagnosis import FrameDiagnosis
     from core.observations import FrameObservations
 
@@ -32,7 +33,19 @@ class Form(IntEnum):
     NONE = 0
     REPROJECTED = 1
     NETWORK = 2
-    HAND = 3
+    ACCEPTED = 3
+    """A reprojection that somebody accepted: an observation that nobody placed here."""
+    HAND = 4
+    HELD = 5
+    """Being dragged: hollow, so that what is under it can be seen."""
+    GHOST = 6
+    """Where hand labels of other views put it; in no scene, but hit and drawn like a joint."""
+
+
+_FORM_OF_SOURCE = np.zeros(len(Source), dtype=np.uint8)
+_FORM_OF_SOURCE[Source.NETWORK] = Form.NETWORK
+_FORM_OF_SOURCE[Source.HAND] = Form.HAND
+_FORM_OF_SOURCE[Source.REPROJECTED] = Form.ACCEPTED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -77,6 +90,22 @@ class ViewScene:
         return self.persons.index(person) if person in self.persons else None
 
 
+def with_preview(scene: ViewScene, preview: EditPreview) -> ViewScene:
+    """The scene with its joints where they are being dragged to; itself where none is."""
+    held = {
+        (scene.persons.index(key.person), key.joint): point
+        for key, point in preview.points_px.items()
+        if key.camera == scene.camera and key.person in scene.persons
+    }
+    if not held:
+        return scene
+    points, form, look = scene.points_px.copy(), scene.form.copy(), scene.look.copy()
+    for place, point in held.items():
+        points[place], form[place] = point, Form.HELD
+        look[place] = Form.HELD * 2 * NUM_LEVELS + NUM_LEVELS - 1
+    return replace(scene, points_px=points, form=form, look=look)
+
+
 def weight_levels(weight: NDArray[np.float64]) -> NDArray[np.int64]:
     """Weights 0 to 1 in `NUM_LEVELS` steps; an unknown weight (NaN) is drawn as a full one."""
     known = np.where(np.isnan(weight), 1.0, np.clip(weight, 0.0, 1.0))
@@ -112,9 +141,7 @@ def build_scenes(
     num_persons, num_cameras, num_joints = observations.source.shape
     points = observations.points_px
     form = np.where(
-        np.isfinite(points).all(axis=-1),
-        np.where(observations.source == Source.HAND, Form.HAND, Form.NETWORK),
-        Form.NONE,
+        np.isfinite(points).all(axis=-1), _FORM_OF_SOURCE[observations.source], Form.NONE
     ).astype(np.uint8)
     weight = np.full(form.shape, np.nan)
     discarded = np.zeros((num_persons, num_joints), dtype=np.bool_)
