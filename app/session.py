@@ -15,10 +15,10 @@ import numpy as np
 from PySide6.QtCore import QObject, Signal
 
 from app.format import counted
+from app.shown import ShownFrame
 from app.state import Cursor, DisplaySettings, OpenedProject
-from core.diagnosis import diagnose_frame
-from core.errors import CommandRefusedError, DataError
-from core.labelling import hand_ghosts
+from core.curation.sources import DetectionSource
+from core.errors import CommandRefusedError
 from core.project import Place, Project
 from core.settings import TriangulationSettings
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from app.state import EditPreview, FeetMode, HoverTarget, TrackPreview
+    from core.curation.sources import FrameSource
     from core.diagnosis import FrameDiagnosis, RecordingSummary
     from core.labelling import Ghosts
     from core.observations import FrameObservations
@@ -62,6 +63,8 @@ class Session(QObject):
     display_changed = Signal(object)
     hover_changed = Signal(object)
     summary_changed = Signal(object)
+    source_closing = Signal()
+    source_changed = Signal(object)
     truth_changed = Signal()
     message_posted = Signal(str)
     engine_warmed = Signal()
@@ -74,16 +77,13 @@ class Session(QObject):
         self._cursor = Cursor()
         self._settings = TriangulationSettings()
         self._display = DisplaySettings()
-        self._observations: FrameObservations | None = None
-        self._diagnosis: FrameDiagnosis | None = None
-        self._ghosts: Ghosts | None = None
+        self._shown = ShownFrame()
         self._preview: EditPreview | None = None
         self._track_preview: TrackPreview | None = None
         self._feet_mode: FeetMode | None = None
         self._hover: HoverTarget | None = None
         self._summary: RecordingSummary | None = None
         self._truth: Truth | None = None
-        self._is_engine_warm = False
         self.engine_warmed.connect(self._on_engine_ready)
 
     # What there is to read.
@@ -116,17 +116,27 @@ class Session(QObject):
     @property
     def observations(self) -> FrameObservations | None:
         """What was seen at the cursor's frame."""
-        return self._observations
+        return self._shown.observations
+
+    @property
+    def source(self) -> FrameSource | None:
+        """Where the shown observations come from; None while no project is open."""
+        return self._shown.source
+
+    @property
+    def reviews(self) -> NDArray[np.uint8] | None:
+        """(P, J) values of `core.project.ReviewState`, of the observed persons in their order."""
+        return self._shown.reviews
 
     @property
     def diagnosis(self) -> FrameDiagnosis | None:
         """The triangulation of the cursor's frame and its reasons; None while there is none."""
-        return self._diagnosis
+        return self._shown.diagnosis
 
     @property
     def ghosts(self) -> Ghosts | None:
         """Where hand labels, and what is being dragged, put joints in the other views."""
-        return self._ghosts
+        return self._shown.ghosts
 
     @property
     def preview(self) -> EditPreview | None:
@@ -169,14 +179,15 @@ class Session(QObject):
     @property
     def person_row(self) -> int | None:
         """The row of the selected person in this frame's arrays; None where it is absent."""
-        if self._observations is None or self._cursor.person not in self._observations.persons:
+        seen = self.observations
+        if seen is None or self._cursor.person not in seen.persons:
             return None
-        return self._observations.persons.index(self._cursor.person)
+        return seen.persons.index(self._cursor.person)
 
     @property
     def is_engine_ready(self) -> bool:
         """Whether the compiled triangulation is in."""
-        return self._is_engine_warm
+        return self._shown.is_engine_ready
 
     # What can be done.
 
@@ -228,22 +239,22 @@ class Session(QObject):
         project = self._project = None if opened is None else opened.project
         self._recording = None if opened is None else opened.recording
         self._hover = self._summary = self._truth = None
+        self._preview = None
+        self._shown.adopt(project)
         self.set_feet_mode(None)
         self.set_track_preview(None)
         if project is not None:
             self._settings = project.settings
             self._cursor = Cursor(joint=0)
             self._read_frame()
-            persons = self._observations.persons if self._observations else ()
+            persons = self.observations.persons if self.observations else ()
             self._cursor = replace(self._cursor, person=persons[0] if persons else None)
-        else:
-            self._observations = self._diagnosis = self._ghosts = self._preview = None
         if previous is not None:
             previous.close()
         self.project_changed.emit()
         self.settings_changed.emit(self._settings)
         self.cursor_changed.emit(self._cursor, self._cursor)
-        self.diagnosis_changed.emit(self._diagnosis)
+        self.diagnosis_changed.emit(self.diagnosis)
 
     def step_labelled(self, direction: int) -> None:
         """Go to the next (+1) or previous (-1) frame that people annotated.
@@ -268,7 +279,7 @@ class Session(QObject):
 
     def step_person(self, num_persons: int) -> None:
         """Select the next or previous person of this frame, round and round."""
-        persons = self._observations.persons if self._observations is not None else ()
+        persons = self.observations.persons if self.observations is not None else ()
         if not persons:
             raise CommandRefusedError("Nobody is tracked or detected in this frame.")
         row = self.person_row
@@ -297,11 +308,11 @@ class Session(QObject):
             return
         old, self._cursor = self._cursor, replace(self._cursor, frame=frame)
         self._read_frame()
-        if self._cursor.person is None and self._observations and self._observations.persons:
+        if self._cursor.person is None and self.observations and self.observations.persons:
             # The recording began with nobody in sight: the first who comes is selected.
-            self._cursor = replace(self._cursor, person=self._observations.persons[0])
+            self._cursor = replace(self._cursor, person=self.observations.persons[0])
         self.cursor_changed.emit(old, self._cursor)
-        self.diagnosis_changed.emit(self._diagnosis)
+        self.diagnosis_changed.emit(self.diagnosis)
 
     @property
     def frame_number(self) -> int:
@@ -365,7 +376,7 @@ class Session(QObject):
     def set_preview(self, preview: EditPreview | None) -> None:
         """Show where joints would be that are being dragged; None ends it."""
         self._preview = preview
-        self._find_ghosts()
+        self._shown.find_ghosts(preview)
         self.preview_changed.emit(preview)
 
     def set_track_preview(self, preview: TrackPreview | None) -> None:
@@ -413,7 +424,7 @@ class Session(QObject):
             change.description if change else "Nothing to change: it is like that already."
         )
         if is_here:
-            self.diagnosis_changed.emit(self._diagnosis)
+            self.diagnosis_changed.emit(self.diagnosis)
 
     def hover(self, target: HoverTarget | None) -> None:
         """Say which joint the pointer is over."""
@@ -433,8 +444,23 @@ class Session(QObject):
             except OSError as error:
                 self.message_posted.emit(f"The settings hold, but could not be saved: {error}")
         self.settings_changed.emit(settings)
-        self._diagnose()
-        self.diagnosis_changed.emit(self._diagnosis)
+        self._shown.diagnose(settings)
+        self.diagnosis_changed.emit(self.diagnosis)
+
+    def set_source(self, source: FrameSource | None) -> None:
+        """Show the observations of another source, and close the former; None = the detections.
+
+        Raises:
+            CommandRefusedError: no project is open.
+        """
+        project = self.require_project()
+        self.source_closing.emit()
+        self._shown.show(source or DetectionSource(project))
+        self._read_frame()
+        self.set_summary(None)
+        self.source_changed.emit(self.source)
+        self.cursor_changed.emit(self._cursor, self._cursor)
+        self.diagnosis_changed.emit(self.diagnosis)
 
     def set_summary(self, summary: RecordingSummary | None) -> None:
         """Take up what background work found about the whole recording."""
@@ -447,19 +473,10 @@ class Session(QObject):
         Raises:
             DataError: the file is none, or of another recording.
         """
-        from core.synthetic.truth import read_truth
+        from core.synthetic.truth import read_truth_of
 
         project = self.require_project()
-        truth = read_truth(path)
-        if truth.joints != project.skeleton.joints:
-            raise DataError(
-                path,
-                "joints",
-                expected=f"those of {project.name}: {', '.join(project.skeleton.joints)}",
-                found=", ".join(truth.joints),
-                remedy="Load the truth.h5 that was generated with this recording.",
-            )
-        self._truth = truth
+        self._truth = read_truth_of(path, project.name, project.skeleton.joints)
         self.truth_changed.emit()
         self.message_posted.emit("Truth loaded: drawn as thin white figures in the 3D viewer.")
 
@@ -473,27 +490,11 @@ class Session(QObject):
     # What follows from it.
 
     def _read_frame(self) -> None:
-        assert self._project is not None
-        self._observations = self._project.observations(self._cursor.frame)
         self._preview = None
-        self._find_ghosts()
-        self._diagnose()
-
-    def _find_ghosts(self) -> None:
-        if self._project is None or self._observations is None or not self._is_engine_warm:
-            self._ghosts = None
-            return
-        moved = None if self._preview is None else self._preview.by_hand_px
-        self._ghosts = hand_ghosts(self._observations, self._project.rig, moved)
-
-    def _diagnose(self) -> None:
-        if self._project is None or self._observations is None or not self._is_engine_warm:
-            self._diagnosis = None
-            return
-        self._diagnosis = diagnose_frame(self._observations, self._project.rig, self._settings)
+        self._shown.read(self._cursor.frame, self._settings)
 
     def _on_engine_ready(self) -> None:
-        self._is_engine_warm = True
-        self._find_ghosts()
-        self._diagnose()
-        self.diagnosis_changed.emit(self._diagnosis)
+        self._shown.is_engine_ready = True
+        self._shown.find_ghosts(self._preview)
+        self._shown.diagnose(self._settings)
+        self.diagnosis_changed.emit(self.diagnosis)

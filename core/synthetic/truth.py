@@ -88,6 +88,24 @@ def read_truth(path: Path) -> Truth:
     return truth
 
 
+def read_truth_of(path: Path, project: str, joints: tuple[str, ...]) -> Truth:
+    """Read a truth file that belongs to a project of these joints.
+
+    Raises:
+        DataError: where it is missing, damaged, or of another recording.
+    """
+    truth = read_truth(path)
+    if truth.joints != joints:
+        raise DataError(
+            path,
+            "joints",
+            expected=f"those of {project}: {', '.join(joints)}",
+            found=", ".join(truth.joints),
+            remedy="Load the truth.h5 that was generated with this recording.",
+        )
+    return truth
+
+
 def _check(path: Path, truth: Truth) -> None:
     num_people, num_joints = len(truth.persons), len(truth.joints)
     views = (len(truth.frames), num_people, len(truth.cameras), num_joints)
