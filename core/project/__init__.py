@@ -33,7 +33,8 @@ from core.project.edits import (
     Visibility,
 )
 from core.project.journal import BulkLabels
-from core.project.labels import Label, LabelRows, Step
+from core.project.label_rows import Label, LabelRows
+from core.project.labels import Step
 from core.project.people_edits import (
     RemoveSwap,
     SetTrackPoints,

@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from core.errors import CommandRefusedError, DataError
-from core.project.edits import REPROJECTED
 from core.project.journal import (
     BulkLabels,
     RowChange,
@@ -30,52 +29,25 @@ from core.project.journal import (
     encode_changes,
     encode_place,
 )
+from core.project.label_rows import label_of, label_rows
 from core.project.reviewing import refuse_locked
 from core.project.schema import TABLES, connect, create_database, damaged
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Sequence
+    from collections.abc import Generator, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
 
-    from core.project.edits import Change, Edit, JointKey, Key, Place, Row, Visibility, Writes
+    from core.project.edits import Change, Edit, JointKey, Key, Place, Row, Writes
+    from core.project.label_rows import Label, LabelRows
 
 Act = Literal["do", "undo", "redo"]
 _MAX_INTEGER = 1 << 31
 _STAMPED = 2  # the last two value columns: time and annotator
+_MANY = 64  # keys: from here on one scan is quicker than a look-up each
+_SCANNED_PER_KEY = 8
 _DECISIONS = ("accepted", "accepted reviews", "reviews")  # they change no observation
-
-
-@dataclass(frozen=True, slots=True)
-class Label:
-    """A 2D label: raw pixels (NaN where the place is not known), state, and who put it when."""
-
-    x_px: float
-    y_px: float
-    visibility: Visibility
-    origin: str
-    time: str
-    annotator: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class LabelRows:
-    """N labels as arrays, sorted by frame, camera, person, joint.
-
-    Attributes:
-        keys: (N, 4) int64: frame, camera, person, joint.
-        points_px: (N, 2) float64, raw pixels; NaN where the place is not known or outside.
-        visibility: (N,) of `Visibility`.
-        is_hand: (N,) bool, put in this tool rather than imported or reprojected.
-        is_reprojected: (N,) bool, where other views put it and somebody accepted that.
-    """
-
-    keys: NDArray[np.int64]
-    points_px: NDArray[np.float64]
-    visibility: NDArray[np.str_]
-    is_hand: NDArray[np.bool_]
-    is_reprojected: NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,15 +99,32 @@ class LabelStore:
 
     def rows(self, table: str, keys: Iterable[Key]) -> dict[Key, Row]:
         """The rows that exist under these keys, values only."""
+        keys = dict.fromkeys(keys)
+        if len(keys) > _MANY:
+            found = self._rows_among(table, keys)
+            if found is not None:
+                return found
         shape = TABLES[table]
         query = f"SELECT {', '.join(shape.values)} FROM {table} WHERE {shape.where}"
-        found: dict[Key, Row] = {}
+        found = {}
         with self._reading():
             for key in keys:
                 row = self._connection.execute(query, key).fetchone()
                 if row is not None:
                     found[key] = tuple(row)
         return found
+
+    def _rows_among(self, table: str, keys: Mapping[Key, object]) -> dict[Key, Row] | None:
+        """The same by one scan from the first key to the last; None where too much lies between."""
+        shape = TABLES[table]
+        size, first, limit = len(shape.keys), shape.keys[0], _SCANNED_PER_KEY * len(keys)
+        rows = self._all(
+            f"SELECT {shape.columns} FROM {table} WHERE {first} BETWEEN ? AND ? LIMIT ?",
+            *(min(keys)[0], max(keys)[0], limit),
+        )
+        if len(rows) == limit:
+            return None
+        return {key: row[size:] for row in rows if (key := row[:size]) in keys}
 
     def keys_of_person(self, table: str, frame: int, person: int) -> list[Key]:
         """All keys of one person at one frame."""
@@ -176,28 +165,11 @@ class LabelStore:
     def label(self, key: JointKey) -> Label | None:
         """The label of a joint in a view."""
         row = self.rows("labels", [key]).get(key)
-        return None if row is None else _label(row)
+        return None if row is None else label_of(row)
 
     def labels_between(self, start: int, stop: int) -> LabelRows:
         """All 2D labels of the frames start…stop-1."""
-        rows = self._all(
-            "SELECT frame, camera, person, joint, x_px, y_px, visibility, origin = 'hand',"
-            f" origin = '{REPROJECTED}' FROM labels WHERE frame >= ? AND frame < ?"
-            " ORDER BY frame, camera, person, joint",
-            start,
-            stop,
-        )
-        columns = list(zip(*rows, strict=True)) or [()] * 9
-        points = np.array(columns[4:6], dtype=np.float64).T.reshape(-1, 2)
-        visibility = np.array(columns[6], dtype="U8")
-        points[visibility == "outside"] = np.nan
-        return LabelRows(
-            keys=np.array(columns[:4], dtype=np.int64).T.reshape(-1, 4),
-            points_px=points,
-            visibility=visibility,
-            is_hand=np.array(columns[7], dtype=bool),
-            is_reprojected=np.array(columns[8], dtype=bool),
-        )
+        return label_rows(self.rows_between("labels", start, stop))
 
     def points_between(
         self, start: int, stop: int
@@ -221,7 +193,7 @@ class LabelStore:
         return np.union1d(self._distinct("labels", "person"), self._distinct("points3d", "person"))
 
     def largest_person(self) -> int:
-        """The largest id that anything here is about, undone and dropped or not; -1 = nobody."""
+        """The largest id that anything here is about; -1 = nobody."""
         tables = [name for name, table in TABLES.items() if "person" in table.keys]
         found = [self._all(f"SELECT max(person) FROM {name}")[0][0] for name in tables]
         found += self._all("SELECT max(max(person, other)) FROM swaps")[0]
@@ -399,10 +371,11 @@ class LabelStore:
 
     def _check_keys(self, table: str, keys: Iterable[Key]) -> None:
         names = TABLES[table].keys
-        limits = {"camera": len(self.camera_names), "joint": len(self.joint_names)}
+        sizes = {"camera": len(self.camera_names), "joint": len(self.joint_names)}
+        limits = [sizes.get(name, _MAX_INTEGER) for name in names]
         for key in keys:
-            for name, value in zip(names, key, strict=True):
-                if not 0 <= value < limits.get(name, _MAX_INTEGER):
+            for name, value, limit in zip(names, key, limits, strict=True):
+                if not 0 <= value < limit:
                     raise CommandRefusedError(f"There is no {name} {value} in this project.")
 
     def _existing(self, table: str, keys: NDArray[np.int64]) -> NDArray[np.bool_]:
@@ -505,12 +478,3 @@ class LabelStore:
 
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds")
-
-
-def _label(row: tuple[Any, ...]) -> Label:
-    x, y, *rest = row
-    return Label(_or_nan(x), _or_nan(y), *rest)
-
-
-def _or_nan(value: float | None) -> float:
-    return float("nan") if value is None else float(value)

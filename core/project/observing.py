@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from core.people.identified import IdentifiedDetections
-    from core.project.labels import LabelRows
+    from core.project.label_rows import LabelRows
 
 HAND_CONFIDENCE = 1.0
 

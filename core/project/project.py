@@ -62,7 +62,8 @@ if TYPE_CHECKING:
     from core.people import GroundTracks
     from core.project.edits import Change, Edit, JointKey, Place, PointKey
     from core.project.journal import BulkLabels
-    from core.project.labels import Label, Step
+    from core.project.label_rows import Label
+    from core.project.labels import Step
     from core.project.reviewing import AcceptedRows, FrameReviews, Review, ReviewRows
     from core.project.swapping import Swap
     from core.recording import Recording

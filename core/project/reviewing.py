@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from core.project.edits import Key, LabelReader
+    from core.project.edits import LabelReader
     from core.project.journal import RowChange
     from core.project.labels import LabelStore
 
@@ -225,18 +225,17 @@ def refuse_locked(reader: LabelReader, changes: Sequence[RowChange]) -> None:
     Raises:
         CommandRefusedError: naming the joint, the person, who locked it and when.
     """
-    touched: dict[Key, None] = {}
-    for change in changes:
-        if change.table not in _GUARDED or _unlocks(change):
-            continue
-        frame, *_, person, joint = change.key
-        touched[frame, person, joint] = None
+    touched = {
+        (change.key[0], *change.key[-2:])
+        for change in changes
+        if change.table in _GUARDED and not _unlocks(change)
+    }
     locked = {
         key: row for key, row in reader.rows("reviews", touched).items() if row[0] == "locked"
     }
     if not locked:
         return
-    key = PointKey(*next(iter(locked)))
+    key = PointKey(*min(locked))
     _, _, time, annotator = locked[key]
     more = f", and {len(locked) - 1} more joints are" if len(locked) > 1 else ""
     raise CommandRefusedError(

@@ -54,7 +54,7 @@ class TrackOverlay:
             rows = self._store.rows("track_points", keys)
             places = {key: _place(rows[key]) if key in rows else self._own(key) for key in keys}
             tracks = self._patched(tracks, places)
-        self._composed = (self._store.revision, tracks)
+        self._composed = (self._store.revision, self._or_none(tracks))
 
     @property
     def tracks(self) -> GroundTracks | None:
@@ -65,8 +65,12 @@ class TrackOverlay:
             rows = self._store.all_rows("track_points")
             places = {(row[0], row[1]): _place(row[2:]) for row in rows}
             tracks = self._patched(self._base, places) if places else self._base
-            self._composed = (revision, tracks)
-        return tracks
+            self._composed = (revision, self._or_none(tracks))
+        return self._composed[1]
+
+    def _or_none(self, tracks: GroundTracks | None) -> GroundTracks | None:
+        """Without an import, nobody anywhere is as good as no tracks."""
+        return tracks if self._base is not None or (tracks and len(tracks)) else None
 
     def _own(self, key: Key) -> Place:
         """Where the imported tracks have somebody."""

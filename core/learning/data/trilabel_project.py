@@ -27,7 +27,8 @@ from core.learning.data.pictures import Library, SourcePictures
 from core.learning.data.recordings import LabelTable, PoseRecording
 from core.learning.data.tracked import CombinedPlaces, PicturedPlaces, TrackBoxes
 from core.project import Project
-from core.project.labels import LabelRows, LabelStore
+from core.project.label_rows import LabelRows
+from core.project.labels import LabelStore
 from core.project.observing import assemble_block
 
 if TYPE_CHECKING:
