@@ -8,7 +8,7 @@ belongs on a background thread.
 """
 
 from core.geometry.camera import Camera, Rig
-from core.geometry.epipolar import epipolar_curve
+from core.geometry.epipolar import epipolar_curve, epipolar_curves
 from core.geometry.triangulation import (
     LeaveOneOut,
     RobustTriangulation,
@@ -28,6 +28,7 @@ __all__ = [
     "RobustTriangulation",
     "WorldBox",
     "epipolar_curve",
+    "epipolar_curves",
     "estimate_scale_mm",
     "leave_one_out",
     "point_covariance_mm2",

@@ -17,6 +17,8 @@ import numpy as np
 from core.geometry.distortion import distort
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import ArrayLike, NDArray
 
     from core.geometry.camera import Camera, Rig
@@ -50,13 +52,33 @@ def epipolar_curve(
         picture and comes back; none where it is nowhere in it, where the pixel is NaN or imaged by
         no ray, or where a and b are in one place.
     """
-    a, b = rig[camera_a], rig[camera_b]
+    return epipolar_curves(rig, camera_a, point_px, [camera_b], volume)[0]
+
+
+def epipolar_curves(
+    rig: Rig,
+    camera_a: int,
+    point_px: ArrayLike,
+    cameras: Sequence[int],
+    volume: WorldBox | None = None,
+) -> list[list[NDArray[np.float64]]]:
+    """`epipolar_curve` in several cameras: the ray of the pixel is made and clipped once."""
+    a = rig[camera_a]
     origin, direction = a.rays(point_px)
     if not np.isfinite(direction).all():
-        return []
+        return [[] for _ in cameras]
     span = (0.0, np.inf) if volume is None else volume.clip_ray(origin, direction)
     if span is None:
-        return []
+        return [[] for _ in cameras]
+    return [_imaged_in(rig[camera], origin, direction, span) for camera in cameras]
+
+
+def _imaged_in(
+    b: Camera,
+    origin: NDArray[np.float64],
+    direction: NDArray[np.float64],
+    span: tuple[float, float],
+) -> list[NDArray[np.float64]]:
     ends = _normalised_ends(b.cam_from_world(origin), b.R @ direction, span, _view_radius(b))
     if ends is None:
         return []
