@@ -4,6 +4,7 @@ Numbers and plain words, free of any window: the views draw them, the command li
 Only numpy here; the compiled kernel of `core.geometry` is loaded when something is computed.
 """
 
+from core.diagnosis.audit import VERDICTS, CameraAudit, WeightAudit, audit_weights
 from core.diagnosis.check import (
     CameraReport,
     CheckReport,
@@ -24,10 +25,21 @@ from core.diagnosis.lengths import EffectiveLengths, effective_lengths_mm
 from core.diagnosis.source import estimate_recording_scale_mm
 from core.diagnosis.summary import RecordingSummary, summarise
 from core.diagnosis.summary_file import load_or_summarise, load_summary, save_summary
+from core.diagnosis.thresholds import (
+    CORRECT_MM,
+    ThresholdCurve,
+    ThresholdSamples,
+    ThresholdScore,
+    threshold_curve,
+    threshold_samples,
+)
 from core.diagnosis.uncertainty import JointUncertainty, joint_uncertainty
 from core.diagnosis.warm import warm_up
 
 __all__ = [
+    "CORRECT_MM",
+    "VERDICTS",
+    "CameraAudit",
     "CameraReport",
     "CheckReport",
     "Cure",
@@ -39,7 +51,12 @@ __all__ = [
     "RecordingSummary",
     "Suspect",
     "SwapSuggestion",
+    "ThresholdCurve",
+    "ThresholdSamples",
+    "ThresholdScore",
+    "WeightAudit",
     "WhatIf",
+    "audit_weights",
     "check_project",
     "check_recording",
     "diagnose_frame",
@@ -54,5 +71,7 @@ __all__ = [
     "scan_identities",
     "summarise",
     "swaps_in_frame",
+    "threshold_curve",
+    "threshold_samples",
     "warm_up",
 ]

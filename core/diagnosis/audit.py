@@ -315,7 +315,11 @@ def _words(name: str, camera: CameraAudit, far_px: float, *, is_seen: bool) -> s
             f"{camera.drift_after_px:.0f}. Calibrate it anew, or leave it out."
         )
     if camera.verdict == "too few":
-        why = "no label of its joints can be compared" if is_seen else "nobody was seen in it"
+        why = (
+            "what is seen in it cannot be compared with any label"
+            if is_seen
+            else "nobody was seen in it on the labelled frames"
+        )
         return f"{name}: {why}, so that nothing can be said."
     figures = f"{camera.median_px:.0f} px off at the median, mean weight {camera.mean_weight:.2f}"
     if camera.verdict == "occlusion":

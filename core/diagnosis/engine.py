@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from core.diagnosis.anchoring import anchored
 from core.geometry import (
     LeaveOneOut,
     RobustTriangulation,
@@ -36,10 +37,21 @@ def observed_in(points_px: Floats) -> Bools:
 
 
 def robust(
-    points_px: Array, projections: Array, observed: Array, options: Mapping[str, Any]
+    points_px: Array,
+    projections: Array,
+    observed: Array,
+    options: Mapping[str, Any],
+    hand: Bools | None = None,
 ) -> Triangulation:
-    """`robust_triangulate` with `core.diagnosis.lengths.arguments`."""
-    return robust_triangulate(points_px, projections, observed=observed, **options)
+    """`robust_triangulate` with `core.diagnosis.lengths.arguments`.
+
+    With `hand` (..., C, J), what people placed themselves, joints that they touched are decided by
+    the precision of their labels (`core.diagnosis.anchoring`).
+    """
+    found = robust_triangulate(points_px, projections, observed=observed, **options)
+    if hand is None:
+        return found
+    return anchored(found, points_px, projections, observed, hand, options)
 
 
 def plain(points_px: Array, projections: Array, observed: Array) -> Floats:

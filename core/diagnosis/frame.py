@@ -13,6 +13,7 @@ import numpy as np
 
 from core.diagnosis.engine import imaged_left_out, observed_in, robust, robust_leave_one_out
 from core.diagnosis.lengths import arguments, with_scale
+from core.observations import Source
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -85,7 +86,8 @@ def diagnose_frame(
     observed = np.asarray(seen & ~silent)
     counted = np.where(observed[..., None], undistorted, np.nan)
     settings = with_scale(settings, counted, rig.projections)
-    triangulation = robust(undistorted, rig.projections, observed, arguments(settings))
+    hand = observations.source == Source.HAND
+    triangulation = robust(undistorted, rig.projections, observed, arguments(settings), hand)
     others = robust_leave_one_out(
         undistorted, rig.projections, observed, triangulation.weights**settings.row_exponent
     )

@@ -164,7 +164,8 @@ class _Tally:
             return
         raw = block.points_px[frame, row]
         points, observed = straightened(self.rig, raw)
-        found = robust(points, self.rig.projections, observed, options)
+        by_hand = block.source[frame, row] == Source.HAND
+        found = robust(points, self.rig.projections, observed, options, by_hand)
         others = robust_leave_one_out(
             points, self.rig.projections, observed, found.weights**exponent
         )
