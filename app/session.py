@@ -11,38 +11,26 @@ import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from PySide6.QtCore import QObject, Signal
-
+from app.document import Document
 from app.format import counted
-from app.shown import ShownFrame
-from app.state import Cursor, DisplaySettings, OpenedProject
+from app.state import Cursor, OpenedProject
 from core.curation.sources import DetectionSource
 from core.errors import CommandRefusedError
 from core.project import Place, Project
-from core.settings import TriangulationSettings
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from numpy.typing import NDArray
+    from PySide6.QtCore import QObject
 
     from app.state import EditPreview, FeetMode, HoverTarget, TrackPreview
     from core.curation.sources import FrameSource
-    from core.diagnosis import FrameDiagnosis, RecordingSummary
-    from core.labelling import Ghosts
-    from core.observations import FrameObservations
+    from core.diagnosis import RecordingSummary
     from core.project import Change, Edit
-    from core.recording import Recording
-    from core.synthetic.truth import Truth
 
 
-class Session(QObject):
-    """Project, cursor, settings and the diagnosis of the frame under the cursor.
-
-    Signals carry what happened, never what to do: ``cursor_changed(old, new)`` after the
-    observations and the diagnosis of a new frame are in place, ``diagnosis_changed`` whenever the
-    diagnosis is another (new frame, new settings, an edit).
+class Session(Document):
+    """Everything that can be done to the document.
 
     Edits go one way: a view makes an `Edit` and calls `apply`; once it is durable,
     ``edited(change)`` tells which keys are other than before, after observations, ghosts and
@@ -51,145 +39,10 @@ class Session(QObject):
     step; nothing is written.
     """
 
-    project_closing = Signal()
-    project_changed = Signal()
-    cursor_changed = Signal(object, object)
-    edited = Signal(object)
-    preview_changed = Signal(object)
-    track_preview_changed = Signal(object)
-    feet_mode_changed = Signal(object)
-    diagnosis_changed = Signal(object)
-    settings_changed = Signal(object)
-    display_changed = Signal(object)
-    hover_changed = Signal(object)
-    summary_changed = Signal(object)
-    source_closing = Signal()
-    source_changed = Signal(object)
-    truth_changed = Signal()
-    message_posted = Signal(str)
-    engine_warmed = Signal()
-
     def __init__(self, parent: QObject | None = None, *, read_only: bool = False) -> None:
         super().__init__(parent)
         self._is_read_only = read_only
-        self._project: Project | None = None
-        self._recording: Recording | None = None
-        self._cursor = Cursor()
-        self._settings = TriangulationSettings()
-        self._display = DisplaySettings()
-        self._shown = ShownFrame()
-        self._preview: EditPreview | None = None
-        self._track_preview: TrackPreview | None = None
-        self._feet_mode: FeetMode | None = None
-        self._hover: HoverTarget | None = None
-        self._summary: RecordingSummary | None = None
-        self._truth: Truth | None = None
         self.engine_warmed.connect(self._on_engine_ready)
-
-    # What there is to read.
-
-    @property
-    def project(self) -> Project | None:
-        """The open project, or None."""
-        return self._project
-
-    @property
-    def recording(self) -> Recording | None:
-        """The pictures of the open project; the views close it."""
-        return self._recording
-
-    @property
-    def cursor(self) -> Cursor:
-        """Where the window is."""
-        return self._cursor
-
-    @property
-    def settings(self) -> TriangulationSettings:
-        """How frames are triangulated."""
-        return self._settings
-
-    @property
-    def display(self) -> DisplaySettings:
-        """How things are shown."""
-        return self._display
-
-    @property
-    def observations(self) -> FrameObservations | None:
-        """What was seen at the cursor's frame."""
-        return self._shown.observations
-
-    @property
-    def source(self) -> FrameSource | None:
-        """Where the shown observations come from; None while no project is open."""
-        return self._shown.source
-
-    @property
-    def reviews(self) -> NDArray[np.uint8] | None:
-        """(P, J) values of `core.project.ReviewState`, of the observed persons in their order."""
-        return self._shown.reviews
-
-    @property
-    def diagnosis(self) -> FrameDiagnosis | None:
-        """The triangulation of the cursor's frame and its reasons; None while there is none."""
-        return self._shown.diagnosis
-
-    @property
-    def ghosts(self) -> Ghosts | None:
-        """Where hand labels, and what is being dragged, put joints in the other views."""
-        return self._shown.ghosts
-
-    @property
-    def preview(self) -> EditPreview | None:
-        """What is being dragged; None while nothing is."""
-        return self._preview
-
-    @property
-    def track_preview(self) -> TrackPreview | None:
-        """Who is being moved over the ground; None while nobody is."""
-        return self._track_preview
-
-    @property
-    def feet_mode(self) -> FeetMode | None:
-        """What clicks in the views place people by; None while they select joints."""
-        return self._feet_mode
-
-    @property
-    def summary(self) -> RecordingSummary | None:
-        """The whole recording under these settings; None until it has been computed."""
-        return self._summary
-
-    @property
-    def truth(self) -> Truth | None:
-        """The truth of a generated match, where somebody loaded it on purpose."""
-        return self._truth
-
-    @property
-    def truth_points_mm(self) -> NDArray[np.float64]:
-        """(P, J, 3) the true poses of this frame, world; empty where no truth is loaded."""
-        truth = self._truth
-        if truth is None:
-            return np.empty((0, 1, 3))
-        return truth.points_mm[truth.frames == self._cursor.frame].reshape(-1, len(truth.joints), 3)
-
-    @property
-    def hover_target(self) -> HoverTarget | None:
-        """The joint under the pointer."""
-        return self._hover
-
-    @property
-    def person_row(self) -> int | None:
-        """The row of the selected person in this frame's arrays; None where it is absent."""
-        seen = self.observations
-        if seen is None or self._cursor.person not in seen.persons:
-            return None
-        return seen.persons.index(self._cursor.person)
-
-    @property
-    def is_engine_ready(self) -> bool:
-        """Whether the compiled triangulation is in."""
-        return self._shown.is_engine_ready
-
-    # What can be done.
 
     def warm_up(self) -> None:
         """Load the compiled triangulation in the background; frames are diagnosed once it is in."""
@@ -289,16 +142,6 @@ class Session(QObject):
         """Close the project; the window shows how to open another."""
         self._adopt(None)
 
-    def require_project(self) -> Project:
-        """The open project.
-
-        Raises:
-            CommandRefusedError: none is open.
-        """
-        if self._project is None:
-            raise CommandRefusedError("Open a project first.")
-        return self._project
-
     def set_frame(self, frame: int) -> None:
         """Go to a frame, clipped to the recording."""
         if self._project is None:
@@ -313,12 +156,6 @@ class Session(QObject):
             self._cursor = replace(self._cursor, person=self.observations.persons[0])
         self.cursor_changed.emit(old, self._cursor)
         self.diagnosis_changed.emit(self.diagnosis)
-
-    @property
-    def frame_number(self) -> int:
-        """The cursor's frame as people count it (SportCenter's first frame is 1)."""
-        first = self._project.first_frame_number if self._project is not None else 0
-        return self._cursor.frame + first
 
     def set_frame_number(self, number: int) -> None:
         """Go to a frame by the number people see, clipped to the recording."""
@@ -397,6 +234,10 @@ class Session(QObject):
             self._feet_mode = mode
             self.set_track_preview(None)
             self.feet_mode_changed.emit(mode)
+
+    def follow(self, change: Change) -> None:
+        """Take in an edit of many rows that a job has carried out on the project."""
+        self._follow(change, self._cursor)
 
     def _go_back(self, change: Change) -> None:
         place, old = change.place, self._cursor
