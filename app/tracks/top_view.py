@@ -25,7 +25,7 @@ from core.people.track_edits import move_person
 
 if TYPE_CHECKING:
     from PySide6.QtCore import QEvent
-    from PySide6.QtGui import QContextMenuEvent, QKeyEvent, QMouseEvent, QPaintEvent, QWheelEvent
+    from PySide6.QtGui import QContextMenuEvent, QMouseEvent, QPaintEvent, QWheelEvent
 
     from app.session import Session
     from app.state import Cursor
@@ -85,7 +85,7 @@ class TopView(QWidget):
         session.project_changed.connect(self._on_project_changed)
         session.cursor_changed.connect(self._on_cursor_changed)
         session.edited.connect(self._on_edited)
-        session.track_preview_changed.connect(self._on_something)
+        session.track_preview_changed.connect(self._on_preview_changed)
         session.feet_mode_changed.connect(self._on_something)
         session.display_changed.connect(self._on_something)
         session.diagnosis_changed.connect(self._on_something)
@@ -128,12 +128,19 @@ class TopView(QWidget):
             self._is_stale = True
             if self._drag is not None and self._drag.kind == "person":
                 self._drag = None
+                self._session.set_track_preview(None)
         self.update()
 
     def _on_edited(self, change: Change) -> None:
         if change.tracks:
             self._is_stale = True
             self.update()
+
+    def _on_preview_changed(self, preview: TrackPreview | None) -> None:
+        drag = self._drag
+        if preview is None and drag is not None and drag.kind == "person" and drag.is_moving:
+            self._drag = None  # Esc, or something else was edited
+        self.update()
 
     def _on_something(self, _what: object) -> None:
         self.update()
@@ -321,19 +328,6 @@ class TopView(QWidget):
         except (CommandRefusedError, DataError) as error:
             session.message_posted.emit(str(error))
         session.set_track_preview(None)
-
-    def cancel_drag(self) -> bool:
-        """Let the person stay where it was; tells whether one was in hand."""
-        is_held = self._drag is not None and self._drag.kind == "person"
-        if is_held:
-            self._drag = None
-            self._session.set_track_preview(None)
-        return is_held
-
-    def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Esc ends a drag."""
-        if event.key() != Qt.Key.Key_Escape or not self.cancel_drag():
-            super().keyPressEvent(event)
 
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
         """Show the whole floor."""

@@ -110,6 +110,8 @@ class Editing(QObject):
             self._set_placing(is_on=False)
         elif self._session.feet_mode is not None:
             self._session.set_feet_mode(None)
+        elif self._session.track_preview is not None:
+            self._session.set_track_preview(None)
 
     def press(self, panel: ViewPanel, at: QPointF, target: JointTarget | None) -> bool:
         """Take what is under the pointer; tells whether there was anything to take.

@@ -17,6 +17,7 @@ from app.views.aids import Aids
 from app.views.arrangement import Arrangement
 from app.views.editing import Editing
 from app.views.feed import ImageFeed
+from app.views.feet import Feet
 from app.views.layout import GAP, Box
 from app.views.menu import make_menu
 from app.views.painting import GridPainting
@@ -67,6 +68,7 @@ class ViewGrid(QWidget):
         self._is_people_hidden = False
         self._is_loupe = False
         self.editing = Editing(session, self)
+        self.feet = Feet(session)
         self.aids = Aids(session)
         self._pointer = Pointer(self)
         self._painting = GridPainting(self, self._pointer)
@@ -87,6 +89,8 @@ class ViewGrid(QWidget):
         session.diagnosis_changed.connect(self._on_diagnosis_changed)
         session.display_changed.connect(self._on_display_changed)
         session.hover_changed.connect(self._on_hover_changed)
+        session.track_preview_changed.connect(self._on_feet_changed)
+        session.feet_mode_changed.connect(self._on_feet_changed)
         session.preview_changed.connect(self._on_preview_changed)
         self._on_project_changed()
 
@@ -342,6 +346,11 @@ class ViewGrid(QWidget):
         self.update()
 
     def _on_hover_changed(self, _target: object) -> None:
+        self.update()
+
+    def _on_feet_changed(self, _what: object) -> None:
+        shape = Qt.CursorShape.CrossCursor if self.feet.is_on else Qt.CursorShape.ArrowCursor
+        self.setCursor(shape)
         self.update()
 
     # Layout and pictures.

@@ -113,6 +113,7 @@ class GridPainting:
         emphasised = panel.marks_layer(style, marks)
         if emphasised is not None:
             painter.drawPixmap(left, top, emphasised)
+        self._grid.feet.paint(painter, panel, style.theme)
         target = self._session.hover_target
         if target is not None:
             chrome.paint_hover(painter, panel, target.person, target.joint, style)

@@ -98,6 +98,9 @@ class Pointer:
     def _press_picture(self, drag: _Drag) -> None:
         """Select what is there, and take it: if the pointer moves, it moves along."""
         panel, at = drag.panel, drag.start
+        if self._grid.feet.press(panel, at):
+            self._drag = None
+            return
         target = None if panel.is_held else self._hit(panel, at)
         session, editing = self._grid.session, self._grid.editing
         if target is None or editing.is_placing:
@@ -116,6 +119,7 @@ class Pointer:
         drag = self._drag
         if drag is None or not event.buttons():
             self.update_hover()
+            self._grid.feet.hover(self.panel, at)
             return
         away = at - drag.start
         if not drag.is_moving and abs(away.x()) + abs(away.y()) < DRAG_DISTANCE:
@@ -149,6 +153,9 @@ class Pointer:
         panel = self.panel
         self._drag = None
         if panel is not None and event.button() == Qt.MouseButton.LeftButton:
+            in_title = panel.cell.title.contains(self.place.x(), self.place.y())
+            if not in_title and self._grid.feet.press(panel, self.place):
+                return
             self._grid.toggle_focus(panel.camera)
 
     def wheel(self, event: QWheelEvent) -> None:
@@ -166,6 +173,7 @@ class Pointer:
         """The pointer is elsewhere."""
         self.place = None
         self.update_hover()
+        self._grid.feet.hover(None, None)
 
     def update_hover(self) -> None:
         """Find what is under the pointer, and say so if it is another joint.
