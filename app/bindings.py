@@ -29,6 +29,10 @@ def bind_commands(window: MainWindow) -> None:
     bind("change_keys", window.change_keys)
     bind("palette", window.show_palette)
     # The rooms, one line each.
+    window.labels.bind_commands(window.commands)
+    window.copying.bind_commands(window.commands)
+    bind("swap_sides_frames", window.swap_sides_over_frames)
+    bind("history", lambda: window.docks.show(window.panels.history))
 
 
 def _bind_moving(window: MainWindow) -> None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Literal
 from PySide6.QtCore import Qt, QTimer
 from PySide6.QtWidgets import QDockWidget, QMainWindow, QTabWidget, QWidget
 
+from app.history_panel import HistoryPanel
 from app.inspector import Inspector
 from app.scene import SceneView
 from app.timeline import Timeline
@@ -50,12 +51,14 @@ class Panels:
         self.scene = SceneView(session)
         self.inspector = Inspector(session)
         self.timeline = Timeline(session)
+        self.history = HistoryPanel(session)
 
     def docked(self) -> tuple[Panel, ...]:
         """What stands around the views; in the order of the tabs, the first of a group in front."""
         return (
             Panel("3D", self.scene, "scene"),
             Panel("Inspector", self.inspector, "work"),
+            Panel("History", self.history, "work"),
             Panel("Timeline", self.timeline, "time"),
         )
 

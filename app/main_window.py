@@ -22,11 +22,13 @@ from PySide6.QtWidgets import (
 from app.background import BackgroundWork
 from app.bindings import bind_commands
 from app.commands import Commands
+from app.copy_commands import CopyCommands
 from app.docks import Docks, Panels
 from app.jobs import Job
 from app.key_bindings import KeyBindings
 from app.key_dialog import KeyDialog
 from app.key_sheet import KeySheet
+from app.label_commands import LabelCommands
 from app.menus import make_menus
 from app.new_dialog import NewProjectDialog
 from app.palette import Palette
@@ -35,6 +37,7 @@ from app.preferences import Preferences
 from app.session import Session
 from app.start_page import StartPage
 from app.status import StatusBar
+from app.swap_dialog import SwapSidesDialog
 from app.theme import Theme, apply_theme, theme_named
 from app.tone_dialog import ToneDialog
 from app.toolbar import ContextBar
@@ -78,6 +81,9 @@ class MainWindow(QMainWindow):
         self.background = BackgroundWork(self.session, self)
         self.keys = KeyBindings(self._preferences, self)
         self.commands = Commands(self, self.session, self.keys, self._theme())
+
+        self.labels = LabelCommands(self.session, self.views, self)
+        self.copying = CopyCommands(self.session, self.labels, self)
 
         self._pages = QStackedWidget()
         self._pages.addWidget(self.start_page)
@@ -223,6 +229,10 @@ class MainWindow(QMainWindow):
     def change_keys(self) -> None:
         """The dialog that rebinds keys."""
         KeyDialog(self.keys, self).open()
+
+    def swap_sides_over_frames(self) -> None:
+        """Ask from which frame to which left and right are swapped."""
+        SwapSidesDialog(self.session, self).open()
 
     def show_palette(self) -> None:
         """Every command by a few letters."""

@@ -11,6 +11,15 @@ if TYPE_CHECKING:
 
 MENUS: dict[str, tuple[str | None, ...]] = {
     "Project": ("open", "new", "close", None, "load_truth", None, "quit"),
+    "Edit": (
+        *("undo", "redo", "history"),
+        *(None, "mark_visible", "mark_occluded", "mark_outside", "delete_joint"),
+        *(None, "confirm_joint", "confirm_person", "reset_joint", "reset_person"),
+        *(None, "accept_ghost", "accept_ghosts_view", "accept_ghosts_all"),
+        *(None, "copy_pose", "copy_previous"),
+        *("swap_sides", "swap_sides_all", "swap_sides_frames"),
+        *(None, "new_person", "delete_person"),
+    ),
     "Go": (
         *("previous_frame", "next_frame", "play", "jump"),
         *(None, "previous_labelled", "next_labelled", "first_frame", "last_frame"),
