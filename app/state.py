@@ -54,6 +54,7 @@ class DisplaySettings:
         residuals: draw leave-one-out residuals as vectors.
         bystanders: draw detections that belong to nobody.
         labels: draw person numbers.
+        ellipsoids: draw in 3D how well all joints of the selected person are known.
         brightness: added, -1 to 1.
         contrast: factor about mid-grey.
         gamma: exponent of the picture's tone curve.
@@ -66,6 +67,7 @@ class DisplaySettings:
     residuals: bool = False
     bystanders: bool = True
     labels: bool = True
+    ellipsoids: bool = True
     brightness: float = 0.0
     contrast: float = 1.0
     gamma: float = 1.0

@@ -7,11 +7,11 @@ another tab) costs nothing at all.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 
-from app.scene.evidence import hover_strokes, joint_strokes
+from app.scene.evidence import hover_strokes, joint_strokes, person_ellipsoids
 from app.scene.figures import (
     NOBODY,
     figure_strokes,
@@ -19,6 +19,7 @@ from app.scene.figures import (
     shadow_faces,
     truth_strokes,
 )
+from app.scene.forms import drag_strokes, ghost_strokes, read_decisions, review_strokes
 from app.scene.labels import Label, LabelStyle
 from app.scene.stage import make_stage
 from app.scene.strokes import no_strokes
@@ -37,8 +38,10 @@ from core.diagnosis import diagnose_frame
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from app.scene.dragging import SpaceDrag
     from app.scene.drawing import SceneDrawing
     from app.scene.figures import Figures
+    from app.scene.forms import Decisions
     from app.scene.stage import Stage
     from app.scene.surroundings import Frusta
     from app.scene.viewpoint import Place
@@ -46,8 +49,8 @@ if TYPE_CHECKING:
     from app.theme import Theme
     from core.project import Project
 
-Part = Literal["ground", "cameras", "people", "joint", "truth", "hover", "labels"]
-ALL_PARTS: tuple[Part, ...] = ("ground", "cameras", "people", "joint", "truth", "hover", "labels")
+Part = Literal["ground", "cameras", "people", "forms", "joint", "truth", "hover", "labels"]
+ALL_PARTS: tuple[Part, ...] = get_args(Part)
 
 _PICK_PX = 14.0
 # A head start for the selected person's joints, pixels.
@@ -67,6 +70,9 @@ class SceneContent:
         through: the camera that is looked through.
         hovered_camera: the camera under the pointer.
         is_following: the view follows the selected person.
+        decisions: what people decided about the joints of the figures.
+        drag: of the selected joint, while there is one here.
+        drag_note: what it does, for the corner.
     """
 
     def __init__(self, session: Session, drawing: SceneDrawing) -> None:
@@ -80,6 +86,9 @@ class SceneContent:
         self.through: int | None = None
         self.hovered_camera: int | None = None
         self.is_following = False
+        self.decisions: Decisions | None = None
+        self.drag: SpaceDrag | None = None
+        self.drag_note = ""
 
     def mark(self, *parts: Part) -> None:
         """These must be built anew before the next painting."""
@@ -90,6 +99,7 @@ class SceneContent:
         """Another project is open, or none."""
         self.stage = None
         self.figures = NOBODY
+        self.decisions = None
         self.through = self.hovered_camera = None
         self.is_following = self._has_seen_people = False
         self.mark(*ALL_PARTS)
@@ -118,6 +128,8 @@ class SceneContent:
             self._build_cameras()
         if "people" in stale:
             self._build_people(stage, project)
+        if "people" in stale or "forms" in stale:
+            self._build_forms(stage, project)
         if "joint" in stale:
             self._build_joint(stage, project)
         if "truth" in stale:
@@ -192,6 +204,25 @@ class SceneContent:
         )
         shadows = shadow_faces(stage, self.figures, self.theme)
         self._drawing.show_people(strokes, shadows, stage.body)
+        self.decisions = read_decisions(project, stage, session.cursor.frame, self.figures.persons)
+        row = session.person_row
+        ellipsoids = no_strokes()
+        if session.display.ellipsoids and session.diagnosis is not None and row is not None:
+            ellipsoids = person_ellipsoids(
+                stage, project.rig, session.diagnosis, row, session.cursor.joint, self.theme
+            )
+        self._drawing.show_ellipsoids(ellipsoids)
+
+    def _build_forms(self, stage: Stage, project: Project) -> None:
+        session, figures, row = self._session, self.figures, self._session.person_row
+        parts = [ghost_strokes(stage, figures, session.ghosts, row, self.theme)]
+        if self.decisions is not None:
+            parts.append(review_strokes(figures, self.decisions, row, self.theme))
+        if session.preview is not None:
+            moved = session.preview.points_mm
+            bones = project.skeleton.bones
+            parts.append(drag_strokes(stage, figures, bones, moved, self.drag, self.theme))
+        self._drawing.show_forms(np.concatenate(parts))
 
     def _build_joint(self, stage: Stage, project: Project) -> None:
         session = self._session
@@ -206,6 +237,7 @@ class SceneContent:
                 row,
                 joint,
                 self.theme,
+                muted=None if self.decisions is None else self.decisions.muted[row, :, joint],
                 hovered_camera=None if hover is None else hover.camera,
                 through=self.through,
             )
@@ -235,6 +267,8 @@ class SceneContent:
             )
             rank = 1.0 if stands_out else 3 + index / 1000
             labels.append(Label(name, style, stage.cameras[index], rank, ("camera", index)))
+        if self.drag is not None:
+            return labels  # nothing between the eye and the joint
         for row, person in enumerate(self.figures.persons):
             is_selected = person == session.cursor.person
             if not (is_selected or session.display.labels):
@@ -255,6 +289,8 @@ class SceneContent:
         session = self._session
         project = session.project
         parts: list[str] = []
+        if self.drag_note:
+            return self._corner(self.drag_note)
         if self.through is not None and project is not None:
             parts.append(f"through {project.rig.names[self.through]}, lens distortion undone")
         if self.is_following and session.cursor.person is not None:
@@ -265,10 +301,11 @@ class SceneContent:
             parts.append("nobody was detected in this frame")
         if stage.scale_note and self.through is None:
             parts.append(stage.scale_note)
-        if not parts:
-            return None
+        return self._corner("  ·  ".join(parts)) if parts else None
+
+    def _corner(self, text: str) -> Label:
         style = LabelStyle(text=self.theme.muted, chip=self.theme.canvas, opacity=0.7)
-        return Label("  ·  ".join(parts), style, np.zeros(3), 0.0)
+        return Label(text, style, np.zeros(3), 0.0)
 
     # What is where.
 
@@ -280,6 +317,14 @@ class SceneContent:
         row = figures.persons.index(person)
         points, kept = figures.points[row], figures.kept[row]
         return points[kept] if kept.any() else points[np.isfinite(points[:, 0])]
+
+    def selected_joint_point(self) -> NDArray[np.float64] | None:
+        """(3,) where the selected joint is drawn, stage units; None where it has no point."""
+        cursor, figures = self._session.cursor, self.figures
+        if cursor.joint is None or cursor.person not in figures.persons:
+            return None
+        point = figures.points[figures.persons.index(cursor.person), cursor.joint]
+        return point if np.isfinite(point).all() else None
 
     def joint_at(self, position: Place) -> HoverTarget | None:
         """The joint meant by a place on the canvas: near, and rather the selected person's."""

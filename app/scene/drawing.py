@@ -42,8 +42,10 @@ class _Layers:
     camera_faces: FaceLayer = field(default_factory=FaceLayer)
     camera_lines: StrokeLayer = field(default_factory=StrokeLayer)
     people: StrokeLayer = field(default_factory=StrokeLayer)
+    ellipsoids: StrokeLayer = field(default_factory=StrokeLayer)
     truth: StrokeLayer = field(default_factory=StrokeLayer)
     evidence: StrokeLayer = field(default_factory=StrokeLayer)
+    forms: StrokeLayer = field(default_factory=StrokeLayer)
     hover: StrokeLayer = field(default_factory=StrokeLayer)
 
 
@@ -132,7 +134,14 @@ class SceneDrawing:
         self._canvas.background = rgba(theme.canvas)
         behind = rgba(theme.canvas, 0.9)
         layers = self._layers
-        for layer in (layers.people, layers.truth, layers.camera_lines, layers.hover):
+        for layer in (
+            layers.people,
+            layers.ellipsoids,
+            layers.truth,
+            layers.camera_lines,
+            layers.forms,
+            layers.hover,
+        ):
             layer.outline = behind
         # Viridis goes from nearly black to nearly white: one end needs an edge in either theme.
         layers.evidence.outline = rgba(theme.muted if theme.name == "dark" else theme.text, 0.7)
@@ -153,6 +162,14 @@ class SceneDrawing:
         self._people = strokes
         self._layers.people.set(strokes)
         self._layers.shadows.set(shadows)
+
+    def show_ellipsoids(self, strokes: Strokes) -> None:
+        """How well the selected person's joints are known."""
+        self._layers.ellipsoids.set(strokes)
+
+    def show_forms(self, strokes: Strokes) -> None:
+        """What people did to joints: ghosts, reviews, what is being dragged."""
+        self._layers.forms.set(strokes)
 
     def show_truth(self, strokes: Strokes) -> None:
         """The true poses."""
@@ -190,8 +207,10 @@ class SceneDrawing:
             layers.camera_faces,
             layers.camera_lines,
             layers.people,
+            layers.ellipsoids,
             layers.truth,
             layers.evidence,
+            layers.forms,
             layers.hover,
         ):
             layer.draw(lens)

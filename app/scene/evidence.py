@@ -1,7 +1,8 @@
 """Why the selected joint is where it is: rays, candidates, their median, the ellipsoid.
 
-A ray's colour and thickness are the weight of its view (viridis). Where a ray passes by the
-point, a hairline leads from the point to the ray: its length is how far that view is off.
+A ray's colour and thickness are the weight of its view (viridis); the ray of a muted view is
+dashed. Where a ray passes by the point, a hairline leads from the point to the ray: its length is
+how far that view is off.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from app.scene.shapes import ellipsoid_lines
-from app.scene.strokes import crosses, dots, lines, no_strokes, rgba
+from app.scene.strokes import crosses, dashed, dots, lines, no_strokes, rgba
 from app.theme import person_color, quantity_color
 from core.diagnosis import joint_uncertainty
 
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
 
 # With more pair candidates than this (12 views) only the nearest to their median are drawn.
 _MAX_CANDIDATES = 66
-_PAST_THE_POINT = 0.1  # of a body's size
+# Of a body's size.
+_PAST_THE_POINT, _DASH = 0.1, 0.12
 
 
 def joint_strokes(
@@ -37,6 +39,7 @@ def joint_strokes(
     joint: int,
     theme: Theme,
     *,
+    muted: NDArray[np.bool_] | None = None,
     hovered_camera: int | None = None,
     through: int | None = None,
 ) -> Strokes:
@@ -49,12 +52,15 @@ def joint_strokes(
         row: of the person in its arrays.
         joint: index of the joint.
         theme: colours.
+        muted: (C) views that somebody took out; None = none.
         hovered_camera: its ray is drawn in the accent.
         through: the camera that is looked through; its own ray would be a dot.
     """
+    if muted is None:
+        muted = np.zeros(len(rig), dtype=np.bool_)
     return np.concatenate(
         [
-            _rays(stage, rig, diagnosis, (row, joint), theme, (hovered_camera, through)),
+            _rays(stage, rig, diagnosis, (row, joint), theme, muted, (hovered_camera, through)),
             _ellipsoid(stage, rig, diagnosis, row, joint, theme),
             _candidates(stage, diagnosis, row, joint, theme),
             _point(stage, diagnosis, row, joint, theme),
@@ -68,13 +74,15 @@ def _rays(
     diagnosis: FrameDiagnosis,
     place: tuple[int, int],
     theme: Theme,
+    muted: NDArray[np.bool_],
     special: tuple[int | None, int | None],
 ) -> Strokes:
     row, joint = place
     hovered, through = special
     point = diagnosis.triangulation.points_mm[row, joint]
+    seen = np.isfinite(diagnosis.undistorted_px[row, :, joint]).all(axis=-1)
     parts = [no_strokes()]
-    for index in np.flatnonzero(diagnosis.observed[row, :, joint]).tolist():
+    for index in np.flatnonzero(diagnosis.observed[row, :, joint] | (muted & seen)).tolist():
         if index == through:
             continue
         origin, direction = _ray(rig[index], diagnosis.undistorted_px[row, index, joint])
@@ -84,9 +92,12 @@ def _rays(
             reach = along + _PAST_THE_POINT * stage.body * stage.unit_mm
         weight = float(np.nan_to_num(diagnosis.triangulation.weights[row, index, joint]))
         weight = min(max(weight, 0.0), 1.0)
-        color = theme.accent if index == hovered else quantity_color(weight).name()
+        color = theme.muted if muted[index] else quantity_color(weight).name()
+        color = theme.accent if index == hovered else color
         half = 0.5 + 0.4 * weight + (0.4 if index == hovered else 0.0)
         ends = stage.place(np.stack([origin, origin + reach * direction]))
+        if muted[index]:
+            ends = dashed(ends[0], ends[1], _DASH * stage.body)
         parts.append(lines(ends, rgba(color), px=(half, half), outline_px=0.7))
         if along > 0:
             miss = stage.place(np.stack([point, origin + along * direction]))
@@ -112,6 +123,30 @@ def _ellipsoid(
     center = diagnosis.triangulation.points_mm[row, joint]
     segments = ellipsoid_lines(center, uncertainty.covariance_mm2)
     return lines(stage.place(segments), rgba(theme.text, 0.7), px=(0.5, 0.5))
+
+
+def person_ellipsoids(
+    stage: Stage,
+    rig: Rig,
+    diagnosis: FrameDiagnosis,
+    row: int,
+    selected: int | None,
+    theme: Theme,
+) -> Strokes:
+    """How well each kept joint of a person is known: two standard deviations.
+
+    The selected joint's is left out, since `joint_strokes` has it.
+    """
+    segments = [np.empty((0, 3))]
+    for joint in range(diagnosis.triangulation.points_mm.shape[1]):
+        uncertainty = None
+        if joint != selected and diagnosis.triangulation.kept[row, joint]:
+            uncertainty = joint_uncertainty(diagnosis, rig, row, joint)
+        if uncertainty is not None:
+            center = diagnosis.triangulation.points_mm[row, joint]
+            segments.append(ellipsoid_lines(center, uncertainty.covariance_mm2))
+    placed = stage.place(np.concatenate(segments))
+    return lines(placed, rgba(theme.text, 0.7), px=(0.5, 0.5), outline_px=0.5)
 
 
 def _candidates(

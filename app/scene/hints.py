@@ -26,3 +26,9 @@ def joint_hint(diagnosis: FrameDiagnosis, project: Project, target: HoverTarget)
 def camera_hint(name: str) -> str:
     """Which camera it is, and what a click does."""
     return f"<b>{escape(name)}</b><br>Click to look through it."
+
+
+def drag_hint(camera: str) -> str:
+    """How the selected joint is moved."""
+    ways = f"<b>Shift</b> level · <b>Ctrl</b> along the ray of {escape(camera)}"
+    return f"<br>Drag to move it in the picture's plane · {ways}"

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from app.scene.viewpoint import Place
 
 Drag = Literal["turn", "move"]
+Constraint = Literal["picture", "level", "ray"]
 
 # A hand shakes that much while it clicks.
 _SLACK_PX = 4.0
@@ -33,6 +34,18 @@ class PointerTarget(Protocol):
 
     def double_clicked(self, position: Place) -> None:
         """Twice."""
+        ...
+
+    def gripped(self, position: Place) -> bool:
+        """The left button was pressed; whether what is there is to be dragged itself."""
+        ...
+
+    def pulled(self, position: Place, constraint: Constraint) -> None:
+        """What was gripped is dragged there."""
+        ...
+
+    def dropped(self) -> None:
+        """What was pulled is let go."""
         ...
 
     def dragged(self, kind: Drag, dx: float, dy: float) -> None:
@@ -59,6 +72,7 @@ class Pointer(QObject):
         self._kind: Drag = "turn"
         self._button = Qt.MouseButton.NoButton
         self._is_drag = False
+        self._has_grip = False
         widget.setMouseTracking(True)
         widget.installEventFilter(self)
 
@@ -74,7 +88,7 @@ class Pointer(QObject):
             elif kind == QEvent.Type.MouseButtonDblClick:
                 self._on_double_click(event)
             elif kind == QEvent.Type.MouseMove:
-                self._on_move(_place(event))
+                self._on_move(event)
             elif kind == QEvent.Type.MouseButtonRelease:
                 self._on_release(event)
         elif kind == QEvent.Type.Leave:
@@ -93,12 +107,15 @@ class Pointer(QObject):
         self._kind = "turn" if is_turn else "move"
         self._pressed_at = self._last = _place(event)
         self._is_drag = False
+        is_left = self._button == Qt.MouseButton.LeftButton
+        self._has_grip = is_left and self._target.gripped(self._pressed_at)
 
     def _on_double_click(self, event: QMouseEvent) -> None:
         if event.button() == Qt.MouseButton.LeftButton:
             self._target.double_clicked(_place(event))
 
-    def _on_move(self, position: Place) -> None:
+    def _on_move(self, event: QMouseEvent) -> None:
+        position = _place(event)
         if self._pressed_at is None:
             self._target.hovered(position)
             return
@@ -106,6 +123,9 @@ class Pointer(QObject):
             if _distance(position, self._pressed_at) <= _SLACK_PX:
                 return
             self._is_drag = True
+        if self._has_grip:
+            self._target.pulled(position, _constraint(event))
+            return
         dx, dy = position[0] - self._last[0], position[1] - self._last[1]
         self._last = position
         self._target.dragged(self._kind, dx, dy)
@@ -116,6 +136,8 @@ class Pointer(QObject):
         is_click = not self._is_drag and self._button == Qt.MouseButton.LeftButton
         self._pressed_at = None
         self._button = Qt.MouseButton.NoButton
+        if self._has_grip:
+            self._target.dropped()
         if is_click and not event.modifiers():
             self._target.clicked(_place(event))
 
@@ -123,6 +145,13 @@ class Pointer(QObject):
 def _place(event: QMouseEvent | QWheelEvent) -> Place:
     position = event.position()
     return position.x(), position.y()
+
+
+def _constraint(event: QMouseEvent) -> Constraint:
+    """What a joint that is dragged keeps to, by the keys that are held."""
+    if event.modifiers() & Qt.KeyboardModifier.ControlModifier:
+        return "ray"
+    return "level" if event.modifiers() & Qt.KeyboardModifier.ShiftModifier else "picture"
 
 
 def _distance(first: Place, second: Place) -> float:

@@ -57,6 +57,10 @@ class Stage:
         """World (…, 3) millimetres to stage units."""
         return (points_mm - self.origin_mm) @ self.rotation.T / self.unit_mm
 
+    def world_mm(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Stage units (…, 3) to world millimetres."""
+        return points @ self.rotation * self.unit_mm + self.origin_mm
+
     def direct(self, directions: NDArray[np.float64]) -> NDArray[np.float64]:
         """World directions (…, 3) as seen on the stage."""
         return directions @ self.rotation.T

@@ -16,6 +16,8 @@ import numpy as np
 from PySide6.QtGui import QColor
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import ArrayLike, NDArray
 
 # Names are those of the shader's attributes (`app.scene.shaders`).
@@ -114,6 +116,38 @@ def crosses(
     for strokes, arm in zip(both, arms, strict=True):
         strokes["a_offsets"] = np.array(arm, dtype=np.float32) * arm_px
     return np.concatenate(both)
+
+
+def outlines(
+    points: NDArray[np.float64],
+    color: ArrayLike,
+    corners: Sequence[tuple[float, float]],
+    *,
+    px: float = 0.8,
+    outline_px: float = 1.0,
+) -> Strokes:
+    """A polygon of a constant size about each of (N, 3) points.
+
+    Args:
+        points: stage units.
+        color: (4,) or (N, 4) RGBA.
+        corners: from the point, logical pixels, y down; the last one joins the first.
+        px: half the thickness of its line.
+        outline_px: of the background's colour, around the line.
+    """
+    sides = [dots(points, color, px=(px, px), outline_px=outline_px) for _ in corners]
+    for strokes, start, end in zip(sides, corners, (*corners[1:], corners[0]), strict=True):
+        strokes["a_offsets"] = np.array((*start, *end), dtype=np.float32)
+    return np.concatenate(sides)
+
+
+def dashed(
+    start: NDArray[np.float64], end: NDArray[np.float64], period: float
+) -> NDArray[np.float64]:
+    """(2N, 3) every other half ``period`` of the way from one point to another."""
+    count = max(int(np.linalg.norm(end - start) / period), 1)
+    at = np.arange(2 * count)[:, None] / (2 * count - 1)
+    return start + at * (end - start)
 
 
 def faces(triangles: NDArray[np.float64], color: ArrayLike) -> Faces:

@@ -11,23 +11,27 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from PySide6.QtCore import QPoint, QRect, Qt
-from PySide6.QtGui import QGuiApplication, QOffscreenSurface, QOpenGLContext
+from PySide6.QtGui import QGuiApplication, QOffscreenSurface, QOpenGLContext, QPainter
 from PySide6.QtWidgets import QLabel, QToolTip, QVBoxLayout, QWidget
 
+from app.scene.choices import ViewChoiceButton
 from app.scene.framing import first_view, person_view, picture_view
-from app.scene.hints import camera_hint, joint_hint
+from app.scene.hints import camera_hint, drag_hint, joint_hint
 from app.scene.pointer import Pointer
 from app.scene.viewpoint import OrbitView, PictureView
+from app.theme import GRID_PX
 
 if TYPE_CHECKING:
-    from PySide6.QtGui import QCloseEvent, QImage
+    from PySide6.QtGui import QCloseEvent, QImage, QResizeEvent
 
     from app.scene.content import SceneContent
     from app.scene.drawing import SceneDrawing
-    from app.scene.pointer import Drag
+    from app.scene.editing import SceneEditing
+    from app.scene.pointer import Constraint, Drag
     from app.scene.viewpoint import Place, Size
     from app.session import Session
     from app.state import Cursor, HoverTarget
+    from core.labelling import ViewChoice
 
 _WITHOUT_OPENGL_WIDGETS = ("offscreen", "minimal", "vnc", "linuxfb")
 
@@ -49,13 +53,18 @@ def has_opengl() -> bool:
 
 
 class SceneView(QWidget):
-    """Orbit (drag), pan (Shift or middle drag), zoom (wheel); click a joint, name or camera."""
+    """Orbit (drag), pan (Shift or middle drag), zoom (wheel); click a joint, name or camera.
+
+    A drag of the selected joint moves it (`app.scene.editing`).
+    """
 
     def __init__(self, session: Session) -> None:
         super().__init__()
         self._session = session
         self._drawing: SceneDrawing | None = None
         self._content: SceneContent | None = None
+        self._editing: SceneEditing | None = None
+        self._choice: ViewChoiceButton | None = None
         # While nobody has moved the view, it is fitted anew to every size of the dock.
         self._is_untouched = True
         self._fitted_size: Size = (0.0, 0.0)
@@ -70,10 +79,15 @@ class SceneView(QWidget):
             return
         from app.scene.content import SceneContent
         from app.scene.drawing import SceneDrawing
+        from app.scene.editing import SceneEditing
 
         self._drawing = SceneDrawing(self._prepare)
         self._content = SceneContent(session, self._drawing)
         column.addWidget(self._drawing.widget)
+        self._choice = ViewChoiceButton(self, self._choose_views)
+        self._editing = SceneEditing(
+            session, self._content, self._drawing, on_choice=self._choice.show_choice
+        )
         Pointer(self._drawing.widget, self)
         session.project_changed.connect(self._on_project_changed)
         session.cursor_changed.connect(self._on_cursor_changed)
@@ -81,6 +95,9 @@ class SceneView(QWidget):
         session.hover_changed.connect(self._on_hover_changed)
         session.display_changed.connect(self._on_display_changed)
         session.truth_changed.connect(self._on_truth_changed)
+        session.preview_changed.connect(self._on_preview_changed)
+        session.edited.connect(self._on_edited)
+        self._on_display_changed(session.display)
 
     # Commands.
 
@@ -130,6 +147,11 @@ class SceneView(QWidget):
         name = project.rig.names[camera]
         self._session.message_posted.emit(f"3D: through {name}. G shows everything again.")
 
+    def choose_next_views(self) -> None:
+        """Let a drag of the selected joint move other views' labels."""
+        if self._editing is not None:
+            self._editing.choose_next()
+
     @property
     def is_following(self) -> bool:
         """Whether the selected person is kept in the middle."""
@@ -147,7 +169,15 @@ class SceneView(QWidget):
 
     def render_image(self) -> QImage | None:
         """What the viewer shows, or None without OpenGL."""
-        return None if self._drawing is None else self._drawing.grab()
+        if self._drawing is None:
+            return None
+        image = self._drawing.grab()
+        if self._choice is not None and self._choice.isVisible():
+            painter = QPainter(image)
+            place = self._choice.pos() - self._drawing.widget.pos()
+            painter.drawPixmap(place * self.devicePixelRatioF(), self._choice.grab())
+            painter.end()
+        return image
 
     def canvas_rect(self, window: QWidget) -> QRect:
         """Where the viewer is in a window."""
@@ -165,6 +195,9 @@ class SceneView(QWidget):
 
     def _on_project_changed(self) -> None:
         assert self._content is not None
+        assert self._choice is not None
+        project = self._session.project
+        self._choice.setVisible(project is not None and not project.read_only)
         self._content.forget()
         self.reset_view()
 
@@ -185,7 +218,18 @@ class SceneView(QWidget):
 
     def _on_display_changed(self, _display: object) -> None:
         assert self._content is not None
+        assert self._choice is not None
+        self._choice.set_theme(self._content.theme)
+        self._place_choice()
         self._content.mark("ground", "cameras", "people", "joint", "truth", "hover", "labels")
+
+    def _on_preview_changed(self, _preview: object) -> None:
+        assert self._content is not None
+        self._content.mark("forms", "labels")
+
+    def _on_edited(self, _change: object) -> None:
+        assert self._content is not None
+        self._content.mark("people", "joint", "labels")
 
     def _on_truth_changed(self) -> None:
         assert self._content is not None
@@ -272,6 +316,23 @@ class SceneView(QWidget):
         self._drawing.viewpoint = self._drawing.viewpoint.about(point)
         self._drawing.update()
 
+    def gripped(self, position: Place) -> bool:
+        """Be ready to drag the selected joint, if it is there."""
+        assert self._editing is not None
+        return self._editing.begin(position)
+
+    def pulled(self, position: Place, constraint: Constraint) -> None:
+        """Drag it."""
+        assert self._editing is not None
+        self._is_untouched = False
+        QToolTip.hideText()
+        self._editing.move(position, constraint)
+
+    def dropped(self) -> None:
+        """Let it go."""
+        assert self._editing is not None
+        self._editing.finish()
+
     def dragged(self, kind: Drag, dx: float, dy: float) -> None:
         """Turn, or shift."""
         assert self._drawing is not None
@@ -329,18 +390,39 @@ class SceneView(QWidget):
         assert self._drawing is not None
         canvas, project = self._drawing.widget, self._session.project
         is_something = target is not None or camera is not None
+        assert self._editing is not None
+        is_handle = position is not None and self._editing.is_handle(position)
         shape = Qt.CursorShape.PointingHandCursor if is_something else Qt.CursorShape.ArrowCursor
-        canvas.setCursor(shape)
+        canvas.setCursor(Qt.CursorShape.SizeAllCursor if is_handle else shape)
         if project is None or position is None or not is_something:
             QToolTip.hideText()
             return
         text = camera_hint(project.rig.names[camera]) if camera is not None else ""
         if target is not None and self._session.diagnosis is not None:
             text = joint_hint(self._session.diagnosis, project, target)
+            if is_handle:
+                text += drag_hint(project.rig.names[self._session.cursor.camera])
         place = canvas.mapToGlobal(QPoint(round(position[0]) + 8, round(position[1]) + 8))
         QToolTip.showText(place, text, canvas)
 
+    def _choose_views(self, choice: ViewChoice) -> None:
+        assert self._editing is not None
+        self._editing.choose(choice)
+        self._place_choice()
+
+    def _place_choice(self) -> None:
+        """In the upper right corner."""
+        if self._choice is not None:
+            left = self.width() - self._choice.width() - GRID_PX
+            self._choice.move(max(left, 0), GRID_PX)
+            self._choice.raise_()
+
     # Qt's own.
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Keep the button in its corner."""
+        super().resizeEvent(event)
+        self._place_choice()
 
     def closeEvent(self, event: QCloseEvent) -> None:
         """Let go of the canvas."""
