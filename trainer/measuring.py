@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import math
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -30,34 +30,20 @@ from trainer.seeing import DetectorPass, see
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence
 
-    from torch import Tensor, nn
+    from torch import nn
 
-    from core.learning.batches import Batch, GroupLoader
+    from core.learning.batches import GroupLoader
     from core.learning.data import Group, GroupList
     from core.learning.evaluation import EvaluationReport
     from core.project.runs.config import Stage
     from trainer.context import Context
     from trainer.networks import Networks
     from trainer.prediction_geometry import Sighting
+    from trainer.seeing import Seen
 
 INTERIM_GROUPS = 200
 FINAL_GROUPS = 2000
 GROUPS_AT_ONCE = 16
-
-
-@dataclass(frozen=True, slots=True)
-class Sight:
-    """What the detector says about a batch, without a gradient.
-
-    Attributes:
-        batch: where geometry is computed.
-        points_raw: (G, C, J, 2) raw pixels, NaN where nobody is in view.
-        weights: (G, C, J) learned; None without them.
-    """
-
-    batch: Batch
-    points_raw: Tensor
-    weights: Tensor | None
 
 
 @contextmanager
@@ -77,8 +63,11 @@ def resting(*modules: nn.Module | None) -> Generator[None]:
 
 def looked(
     context: Context, networks: Networks, loader: GroupLoader, groups: Sequence[Group]
-) -> Iterator[Sight]:
-    """What the detector says about groups, batch by batch, in their order."""
+) -> Iterator[Seen]:
+    """What the detector says about groups, batch by batch, in their order; without a gradient.
+
+    Points are NaN where nobody is in view.
+    """
     at_once = context.micro_batch or GROUPS_AT_ONCE
     inside = DetectorPass(networks.detector, networks.confidence)
     requests = (
@@ -93,7 +82,7 @@ def looked(
                 seen = see(inside, batch, context.device)
             there = seen.batch
             points = torch.where(there.in_view[..., None, None], seen.points_raw, math.nan)
-            yield Sight(there, points, seen.weights)
+            yield replace(seen, points_raw=points)
     finally:
         stream.close()
 

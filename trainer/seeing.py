@@ -20,6 +20,7 @@ from core.models import gaussian_heatmaps
 
 if TYPE_CHECKING:
     from core.learning.batches import Batch
+    from core.learning.unlabelled import PseudoTargets, TriangulationLoss
     from core.models import Detector, DetectorSpec, ViewConfidence
     from trainer.device import Device
 
@@ -115,6 +116,19 @@ def see(module: nn.Module, batch: Batch, device: Device) -> Seen:
         weights=None
         if not passed.weights.numel()
         else batch.values_swapped(passed.weights.to(device.geometry)),
+    )
+
+
+def pseudo_targets(loss: TriangulationLoss, seen: Seen) -> PseudoTargets:
+    """What unlabelled groups are held against, from points or heatmaps as the loss is told to."""
+    if loss.options.evidence == "points":
+        return loss.targets(seen.points_raw, None, seen.batch, seen.weights)
+    groups, num_cameras = seen.batch.in_view.shape
+    maps = seen.heatmaps.detach().float().to(seen.points_raw.device)
+    places = seen.chosen.to(maps.device)
+    maps = maps.new_zeros((groups * num_cameras, *maps.shape[1:])).index_copy(0, places, maps)
+    return loss.peak_targets(
+        seen.batch.values_swapped(maps.unflatten(0, (groups, num_cameras))), seen.batch
     )
 
 

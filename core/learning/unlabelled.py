@@ -16,13 +16,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 import torch
 
 from core.errors import DataError
 from core.geometry import estimate_scale_mm, robust_triangulate, triangulate
 from core.learning.losses import BoxFrame, Term, no_autocast, squared_distance
+from core.learning.peaks import LEAST_AGREEMENT, LEAST_PEAK, triangulate_peaks
 from core.learning.rig_tensors import GroupCameras, RigTensors, exact
 from core.project.runs.config_io import refuse_loss_contradictions
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from core.geometry import Rig
+    from core.learning.batches import Batch
     from core.project.runs.config import LossOptions
 
 # A view with less weight than this does not open METHOD's gate (section 4).
@@ -138,6 +140,16 @@ class PseudoTargets:
         )
 
 
+class _Solved(NamedTuple):
+    """Triangulated joints, as in `PseudoTargets`, and what their terms are weighted by."""
+
+    points_mm: Tensor
+    weights: Tensor
+    strengths: Tensor
+    kept: Tensor
+    wss_mm: Tensor
+
+
 class TriangulationLoss:
     """L_tri with all its variants, for groups of any rigs."""
 
@@ -228,18 +240,48 @@ class TriangulationLoss:
         else:
             found = self._triangulate(points, cameras, seen, weighting)
             strengths = found.weights
-        reprojection = cameras.lenses.distort(cameras.project(found.points_mm))
-        counted = found.kept[:, None] & seen & reprojection.detach().isfinite().all(-1)
+        solved = _Solved(found.points_mm, found.weights, strengths, found.kept, found.wss_mm)
+        return self._counted(solved, seen, cameras, batch)
+
+    def peak_targets(self, heatmaps: Tensor, batch: Batch) -> PseudoTargets:
+        """Targets from whole heatmaps (`core.learning.peaks`), constants of the step.
+
+        A view's weight is its heatmap where it would see the point; `wss_mm` is the spread of the
+        candidates that were averaged. Kept are points that the views agree on as far as on their
+        own peaks, at least `min_views` of them.
+
+        Args:
+            heatmaps: (G, C, J, h, w) of the crops, left and right put right.
+            batch: the crops.
+        """
+        cameras = self.cameras(batch)
+        in_view = torch.as_tensor(batch.in_view, device=heatmaps.device)[..., None]
+        seen = in_view.expand(heatmaps.shape[:3]).to(cameras.projections.device)
+        with no_autocast(heatmaps):
+            found = triangulate_peaks(heatmaps, seen, batch, cameras)
+        strong = (found.strengths > LEAST_PEAK) & seen
+        kept = (found.agreement >= LEAST_AGREEMENT) & (strong.sum(1) >= self.options.min_views)
+        weights = torch.where(seen, found.strengths, 0.0)
+        solved = _Solved(found.points_mm, weights, weights, kept, found.spread_mm)
+        return self._counted(solved, seen, cameras, batch)
+
+    def _counted(
+        self, solved: _Solved, seen: Tensor, cameras: GroupCameras, batch: GroupGeometry
+    ) -> PseudoTargets:
+        """Project the points, and say which terms count and how much."""
+        options, strengths = self.options, solved.strengths
+        reprojection = cameras.lenses.distort(cameras.project(solved.points_mm))
+        counted = solved.kept[:, None] & seen & reprojection.detach().isfinite().all(-1)
         if options.gate_views:
             strong = (strengths > GATE_WEIGHT) & seen
             counted = counted & (strong.sum(1, keepdim=True) >= options.gate_views)
         factors = strengths if options.loss_views == "weighted" else torch.ones_like(strengths)
         return PseudoTargets(
-            points_mm=found.points_mm,
+            points_mm=solved.points_mm,
             reprojection_raw=reprojection,
-            weights=found.weights,
-            kept=found.kept,
-            wss_mm=found.wss_mm,
+            weights=solved.weights,
+            kept=solved.kept,
+            wss_mm=solved.wss_mm,
             counted=counted,
             factors=torch.where(counted, factors, 0.0),
             boxes_px=exact(batch.boxes_px),
@@ -348,6 +390,8 @@ class TriangulationLoss:
 
 def needs_scale(options: LossOptions) -> bool:
     """Whether these options cannot do without a noise scale."""
+    if options.evidence == "heatmaps":
+        return False
     wss = options.discard == "wss" or (
         options.discard == "auto" and options.weighting == "pairwise"
     )

@@ -90,9 +90,14 @@ def test_batch_statistics_that_train_are_those_of_the_whole_batch(make_run):
             ("finetune",),
             "detector.pt",
         ),
+        (
+            ("loss.evidence=heatmaps", "loss.gradient=detach_target", "loss.heatmap_weight=1"),
+            ("finetune",),
+            "detector.pt",
+        ),
         (("lift.dropout=0", "lift.groups=3"), ("lift",), "lifter.pt"),
     ],
-    ids=["learned", "teacher", "frozen", "lift"],
+    ids=["learned", "teacher", "frozen", "heatmaps", "lift"],
 )
 def test_two_processes_do_every_variant_as_one_does(make_run, settings, stages, name):
     settings = ("pretrain.freeze_batch_norm=true", "run.evaluate_every=2", *settings)

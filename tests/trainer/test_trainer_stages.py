@@ -51,6 +51,11 @@ def tune(make_run):
             ("loss.unlabelled_weight=0", "loss.heatmap_weight=1"),
             {"unlabelled", "pseudo_heatmap", "supervised"},
         ),
+        (
+            ("loss.evidence=heatmaps", "loss.gradient=detach_target", "loss.teacher=true"),
+            {"unlabelled", "supervised"},
+        ),
+        (("loss.evidence=heatmaps", "loss.gradient=frozen"), {"unlabelled", "supervised"}),
         (("loss.unlabelled_weight=0",), {"supervised"}),
         (("finetune.labelled_groups=0",), {"unlabelled"}),
         (

@@ -132,6 +132,29 @@ ROWS = {
             ),
         ),
         Row(
+            key="peaks",
+            label="heatmaps triangulated, heatmaps on pseudo-labels, all views",
+            settings=_loss(
+                gradient="detach_target",
+                weighting="consensus",
+                evidence="heatmaps",
+                loss_views="all",
+                heatmap_weight=1,
+            ),
+        ),
+        Row(
+            key="peaks-teacher",
+            label="the same from a mean teacher",
+            settings=_loss(
+                gradient="detach_target",
+                weighting="consensus",
+                evidence="heatmaps",
+                loss_views="all",
+                heatmap_weight=1,
+                teacher="true",
+            ),
+        ),
+        Row(
             key="literal",
             label="ours, σ = 10 mm and λ = 20 mm as printed",
             settings=_loss(

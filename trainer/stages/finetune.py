@@ -29,7 +29,7 @@ from core.project.runs.events import ScaleMeasured, WeightsMeasured
 from trainer.checkpoint import store_for, stored_for
 from trainer.gradients import Phase
 from trainer.measuring import evenly, looked, resting
-from trainer.seeing import DetectorPass, heatmap_term, see
+from trainer.seeing import DetectorPass, heatmap_term, pseudo_targets, see
 from trainer.stages.detector import LABELLED, STUDENT, UNLABELLED, DetectorLesson
 
 if TYPE_CHECKING:
@@ -156,11 +156,9 @@ class Finetuning(DetectorLesson):
             with resting(self.teacher, self.networks.confidence):
                 inside = DetectorPass(self.teacher, self.networks.confidence)
                 taught = see(inside, part.teacher, self.context.device)
-                targets = self.triangulation.targets(
-                    taught.points_raw, None, taught.batch, taught.weights
-                )
+                targets = pseudo_targets(self.triangulation, taught)
         else:
-            targets = self.triangulation.targets(points, None, seen.batch, seen.weights)
+            targets = pseudo_targets(self.triangulation, seen)
         self.tally.add(targets)
         terms = {"unlabelled": self.triangulation.term(points, targets)}
         if self.context.config.loss.residual_weight:
@@ -232,9 +230,10 @@ def measured_scale(context: Context, networks: Networks, loader: GroupLoader) ->
     data, scale = context.data, None
     if context.ranks.is_first:
         groups = evenly(data.unlabelled or data.labelled, SCALE_GROUPS)
-        sights = list(looked(context, networks, loader, groups))
-        points = torch.cat([sight.points_raw for sight in sights])
-        scale = measure_scale_mm(points, None, Views.joined([sight.batch for sight in sights]))
+        # Heatmaps of so many groups are not kept.
+        sights = [(s.points_raw, s.batch) for s in looked(context, networks, loader, groups)]
+        points = torch.cat([points for points, _ in sights])
+        scale = measure_scale_mm(points, None, Views.joined([batch for _, batch in sights]))
         context.emit(ScaleMeasured(scale_mm=scale))
     scale = context.ranks.from_first(scale)
     assert scale is not None
@@ -259,7 +258,7 @@ def frozen_targets(
             text = "There are no frozen targets of these groups; made by the detector as it is now."
             context.notice("warning", "frozen-targets", text)
         mine = [
-            loss.targets(sight.points_raw, None, sight.batch, sight.weights).detached().to("cpu")
+            pseudo_targets(loss, sight).detached().to("cpu")
             for sight in looked(context, networks, loader, groups[context.ranks.mine])
         ]
         parts = context.ranks.gathered(PseudoTargets.joined(mine) if mine else None)

@@ -24,7 +24,8 @@ from core.learning.unlabelled import TriangulationLoss
 from trainer.checkpoint import store_for, stored_for
 from trainer.gradients import Phase
 from trainer.loop import seeded
-from trainer.measuring import HeldOut, Sight, evenly, looked
+from trainer.measuring import HeldOut, evenly, looked
+from trainer.seeing import pseudo_targets
 from trainer.stages.detector import adam, decayed
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from core.project.runs.config import Stage
     from trainer.context import Context
     from trainer.networks import Networks
+    from trainer.seeing import Seen
 
 _POSES = "lift-poses.pt"
 _DRAWN = 4
@@ -297,10 +299,10 @@ def _joined(parts: Iterable[Poses]) -> Poses | None:
 
 
 @torch.no_grad()
-def _poses(context: Context, loss: TriangulationLoss, sight: Sight) -> Poses:
+def _poses(context: Context, loss: TriangulationLoss, sight: Seen) -> Poses:
     """A batch's inputs and targets: the label where there is one, else the triangulated pose."""
     batch = sight.batch
-    targets = loss.targets(sight.points_raw, None, batch, sight.weights)
+    targets = pseudo_targets(loss, sight)
     labelled = batch.points_mm.isfinite().all(-1)
     whole = labelled.any(-1, keepdim=True)
     inputs = lift_inputs(sight.points_raw, batch, loss.cameras(batch))

@@ -186,6 +186,12 @@ class LossOptions:
     weighting: Literal["none", "pairwise", "consensus", "learned"] = option(
         "pairwise", "Weights of the views in the triangulation; pairwise is the paper's."
     )
+    evidence: Literal["points", "heatmaps"] = option(
+        "points",
+        "What is triangulated. points: the predicted joints (the paper). heatmaps: every strong "
+        "peak of every view is a hypothesis that all heatmaps judge; needs gradient=detach_target "
+        "or frozen, and has no use for weighting, discard, σ and λ.",
+    )
     discard: Literal["auto", "wss", "support", "none"] = option(
         "auto", "When a joint's term is masked; auto: as the weighting's own rule."
     )

@@ -188,8 +188,19 @@ def refuse_loss_contradictions(loss: LossOptions) -> None:
     """The part of `refuse_contradictions` that is about the section [loss].
 
     Raises:
-        DataError: targets of a teacher that the gradient option has no use for.
+        DataError: targets of a teacher, or of heatmaps, that the gradient option has no use for.
     """
+    if loss.evidence == "heatmaps" and (
+        loss.gradient not in ("detach_target", "frozen") or loss.weighting == "learned"
+    ):
+        raise DataError(
+            "config",
+            "loss.evidence",
+            expected="points, or heatmaps with loss.gradient=detach_target or frozen, and no "
+            "learned weights",
+            found=f"heatmaps, gradient={loss.gradient}, weighting={loss.weighting}",
+            remedy="Set loss.gradient=detach_target, or leave heatmaps out.",
+        )
     if loss.teacher and loss.gradient in ("detach_prediction", "frozen"):
         raise DataError(
             "config",
