@@ -19,6 +19,7 @@ from app.history_panel import HistoryPanel
 from app.inspector import Inspector
 from app.scene import SceneView
 from app.timeline import Timeline
+from app.tracks import TracksPanel
 from app.views import ViewGrid
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ class Panels:
     def __init__(self, session: Session) -> None:
         self.views = ViewGrid(session)
         self.scene = SceneView(session)
+        self.tracks = TracksPanel(session)
         self.inspector = Inspector(session)
         self.timeline = Timeline(session)
         self.history = HistoryPanel(session)
@@ -57,6 +59,7 @@ class Panels:
         """What stands around the views; in the order of the tabs, the first of a group in front."""
         return (
             Panel("3D", self.scene, "scene"),
+            Panel("Tracks", self.tracks, "scene"),
             Panel("Inspector", self.inspector, "work"),
             Panel("History", self.history, "work"),
             Panel("Timeline", self.timeline, "time"),

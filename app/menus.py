@@ -30,6 +30,12 @@ MENUS: dict[str, tuple[str | None, ...]] = {
         *(None, "residuals", "boxes", "bystanders", "person_labels"),
         *(None, "picture_tone", "theme"),
     ),
+    "Tracks": (
+        *("tracks_feet", "tracks_from_detections"),
+        *(None, "tracks_split", "tracks_merge", "tracks_swap"),
+        *("tracks_interpolate", "tracks_extend", "tracks_delete"),
+        *(None, "previous_encounter", "next_encounter"),
+    ),
     "3D": ("scene_reset", "scene_follow", "scene_camera", None, "ellipsoids", "scene_views"),
     "Help": ("palette", "keys", "change_keys"),
 }
