@@ -55,6 +55,8 @@ class DisplaySettings:
         bystanders: draw detections that belong to nobody.
         labels: draw person numbers.
         ellipsoids: draw in 3D how well all joints of the selected person are known.
+        epipolar: draw the rays of the selected joint in the other views.
+        snapping: let a dragged joint go to a ray or a ghost near by.
         brightness: added, -1 to 1.
         contrast: factor about mid-grey.
         gamma: exponent of the picture's tone curve.
@@ -68,6 +70,8 @@ class DisplaySettings:
     bystanders: bool = True
     labels: bool = True
     ellipsoids: bool = True
+    epipolar: bool = True
+    snapping: bool = False
     brightness: float = 0.0
     contrast: float = 1.0
     gamma: float = 1.0

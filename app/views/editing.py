@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from PySide6.QtCore import QPointF
 
     from app.session import Session
+    from app.views.aids import Aids
     from app.views.hit_test import JointTarget
     from app.views.panel import ViewPanel
     from core.project import Edit
@@ -65,9 +66,10 @@ class Editing(QObject):
 
     placing_changed = Signal(bool)
 
-    def __init__(self, session: Session, parent: QObject | None = None) -> None:
+    def __init__(self, session: Session, aids: Aids, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._session = session
+        self._aids = aids
         self._grab: Grab | None = None
         self._delta_px = np.zeros(2)
         self._is_placing = False
@@ -128,12 +130,13 @@ class Editing(QObject):
             self._take_joint(panel, at, target)
         return self._grab is not None
 
-    def press_person(self, panel: ViewPanel, at: QPointF, person: int) -> bool:
-        """Take all that is known of a person in a view; tells whether there is anything."""
+    def press_person(self, panel: ViewPanel, at: QPointF) -> bool:
+        """Take all of the selected person in a view; tells whether there is anything."""
         self.let_go()
         seen, row = self._session.observations, self._session.person_row
         if seen is None or row is None:
             return False
+        person = seen.persons[row]
         points = seen.points_px[row, panel.camera]
         joints = np.flatnonzero(np.isfinite(points).all(axis=-1)).tolist()
         keys = tuple(JointKey(seen.frame, panel.camera, person, joint) for joint in joints)
@@ -141,8 +144,13 @@ class Editing(QObject):
             self._take("person", panel, at, keys, points[joints])
         return bool(keys)
 
-    def move(self, at: QPointF) -> None:
-        """Show where things would be if they were let go here."""
+    def move(self, at: QPointF, *, is_otherwise: bool = False) -> None:
+        """Show where things would be if they were let go here.
+
+        Args:
+            at: where in the widget.
+            is_otherwise: snap where it is off, and not where it is on.
+        """
         grab = self._grab
         if grab is None:
             return
@@ -152,6 +160,11 @@ class Editing(QObject):
             self._session.message_posted.emit(f"Read-only: {project.read_only_reason}")
             return
         self._delta_px = grab.delta_px(at)
+        if grab.kind != "person" and self._session.display.snapping != is_otherwise:
+            (start,) = grab.points_px
+            aimed = start + self._delta_px
+            snapped = self._aids.snapped(grab.panel.camera, aimed, grab.panel.transform)
+            self._delta_px = snapped - start
         moved = (grab.points_px + self._delta_px).tolist()
         self._session.set_preview(
             EditPreview(
@@ -243,6 +256,10 @@ class Editing(QObject):
     def _set_placing(self, *, is_on: bool) -> None:
         self._is_placing = is_on
         self.placing_changed.emit(is_on)
+        if is_on:
+            self._session.message_posted.emit(
+                "Placing: each click puts the selected joint and goes on to the next. Esc leaves."
+            )
 
     def _on_project_changed(self) -> None:
         self._grab = None

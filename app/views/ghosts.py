@@ -18,7 +18,7 @@ from PySide6.QtGui import QColor, QPainter, QPen
 from app import theme
 from app.views.hit_test import HIT_RADIUS, JointTarget
 from app.views.overlay import joint_radius
-from app.views.scene import NUM_LEVELS, Form, joint_look
+from app.views.scene import Form, look_of
 from core.labelling.ghosts import NEAR_PARALLEL_DEGREES
 
 if TYPE_CHECKING:
@@ -31,9 +31,7 @@ if TYPE_CHECKING:
 
 # Leashes shorter than this would be hidden by what hangs on them; widget pixels.
 _MIN_LEASH = 4.0
-_GHOST_LOOK = int(
-    joint_look(np.array(Form.GHOST, dtype=np.uint8), np.array(False), np.array(NUM_LEVELS - 1))
-)
+_GHOST_LOOK = look_of(Form.GHOST)
 _WARNING_GAP = 4.0
 
 

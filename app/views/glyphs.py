@@ -10,16 +10,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import ceil
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QPointF, QRectF, Qt
-from PySide6.QtGui import QColor, QFontMetricsF, QPainter, QPen, QPixmap
+from PySide6.QtGui import QColor, QFontMetricsF, QPainter, QPen, QPixmap, QPolygonF
 
 from app import theme
+from app.views.marking import Mark
 from app.views.scene import NUM_LEVELS, Form, split_look
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 # A ring smaller than this would fill itself; it becomes a dot.
 _MIN_RING = 2.2
 _CASING = QColor(0, 0, 0, 150)
+# Of what somebody took out: neither a person's colour nor a problem.
+_SAID_NO = QColor(214, 216, 220)
 # Of a joint that is being dragged: the ticks begin so far from its middle.
 _HELD_GAP = 1.5
 _OUTLINES = {
@@ -36,13 +43,13 @@ class Glyph:
 
     Attributes:
         color: of the person, #rrggbb.
-        form: hand, network or reprojected.
-        discarded: crossed.
+        form: where it comes from.
+        marks: what is held of it.
     """
 
     color: str
     form: Form
-    discarded: bool
+    marks: Mark = Mark.NONE
 
 
 def level_radius(radius: float, level: int) -> float:
@@ -65,10 +72,10 @@ class JointMarks(dict[int, tuple[QPixmap, float]]):
         self._radius = radius
 
     def __missing__(self, look: int) -> tuple[QPixmap, float]:
-        form, discarded, level = split_look(look)
-        glyph = Glyph(self._color, form, discarded)
+        form, marks, level = split_look(look)
+        glyph = Glyph(self._color, form, marks)
         radius = level_radius(self._radius, level)
-        side = 2 * ceil(radius + 3) + 1
+        side = 2 * ceil(radius + 5) + 1
         pixmap = self._cache.blank(side, side)
         half = pixmap.width() / self._cache.pixel_ratio / 2
         painter = QPainter(pixmap)
@@ -164,6 +171,8 @@ def draw_joint(painter: QPainter, middle: QPointF, radius: float, glyph: Glyph) 
         _draw_translucent(painter, middle, radius, color, _OUTLINES[glyph.form])
     elif glyph.form == Form.HELD:
         _draw_held(painter, middle, radius, color)
+    elif glyph.marks & Mark.OCCLUDED:
+        _draw_half(painter, middle, radius, color)
     elif glyph.form == Form.HAND or radius < _MIN_RING:
         painter.setPen(QPen(_CASING, 1) if radius >= _MIN_RING else Qt.PenStyle.NoPen)
         painter.setBrush(color)
@@ -174,8 +183,7 @@ def draw_joint(painter: QPainter, middle: QPointF, radius: float, glyph: Glyph) 
         painter.drawEllipse(middle, radius - 0.75, radius - 0.75)
         painter.setPen(QPen(color, 1.6))
         painter.drawEllipse(middle, radius - 0.75, radius - 0.75)
-    if glyph.discarded:
-        _draw_cross(painter, middle, radius + 1.5, color)
+    _draw_marks(painter, middle, radius, glyph)
 
 
 def _draw_translucent(
@@ -204,6 +212,56 @@ def _draw_held(painter: QPainter, middle: QPointF, radius: float, color: QColor)
                 QPointF(x + dx * _HELD_GAP, y + dy * _HELD_GAP),
                 QPointF(x + dx * (radius + 2.5), y + dy * (radius + 2.5)),
             )
+
+
+def _draw_half(painter: QPainter, middle: QPointF, radius: float, color: QColor) -> None:
+    """Occluded: whoever placed it could see only one side of it, so to speak."""
+    inner = max(radius - 0.75, 1.0)
+    painter.setBrush(Qt.BrushStyle.NoBrush)
+    painter.setPen(QPen(_CASING, 3))
+    painter.drawEllipse(middle, inner, inner)
+    painter.setPen(QPen(color, 1.6))
+    painter.drawEllipse(middle, inner, inner)
+    painter.setPen(Qt.PenStyle.NoPen)
+    painter.setBrush(color)
+    area = QRectF(middle.x() - inner, middle.y() - inner, 2 * inner, 2 * inner)
+    painter.drawPie(area, 180 * 16, 180 * 16)
+
+
+def _draw_marks(painter: QPainter, middle: QPointF, radius: float, glyph: Glyph) -> None:
+    color, marks = QColor(glyph.color), glyph.marks
+    around = max(radius, _MIN_RING) + 2.5
+    if marks & Mark.ACCEPTED:
+        arm = around * 1.25
+        _draw_around(painter, middle, color, ((0, -arm), (arm, 0), (0, arm), (-arm, 0)))
+    if marks & Mark.LOCKED:
+        arm = around * 0.95
+        _draw_around(painter, middle, color, ((-arm, -arm), (arm, -arm), (arm, arm), (-arm, arm)))
+    if marks & Mark.REJECTED:
+        _draw_cross(painter, middle, radius + 2.5, _SAID_NO)
+    elif marks & Mark.DISCARDED:
+        _draw_cross(painter, middle, radius + 1.5, color)
+    if marks & Mark.MUTED:
+        _draw_stroke(painter, middle, radius + 3.0)
+
+
+def _draw_around(
+    painter: QPainter, middle: QPointF, color: QColor, corners: Iterable[tuple[float, float]]
+) -> None:
+    shape = QPolygonF([QPointF(middle.x() + x, middle.y() + y) for x, y in corners])
+    painter.setBrush(Qt.BrushStyle.NoBrush)
+    for pen in (QPen(_CASING, 2.6), QPen(color, 1.2)):
+        painter.setPen(pen)
+        painter.drawPolygon(shape)
+
+
+def _draw_stroke(painter: QPainter, middle: QPointF, arm: float) -> None:
+    d = arm * 0.8
+    for pen in (QPen(_CASING, 3), QPen(_SAID_NO, 1.4)):
+        painter.setPen(pen)
+        painter.drawLine(
+            QPointF(middle.x() - d, middle.y() + d), QPointF(middle.x() + d, middle.y() - d)
+        )
 
 
 def _draw_cross(painter: QPainter, middle: QPointF, arm: float, color: QColor) -> None:

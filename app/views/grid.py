@@ -19,6 +19,7 @@ from app.views.editing import Editing
 from app.views.feed import ImageFeed
 from app.views.feet import Feet
 from app.views.layout import GAP, Box
+from app.views.marking import read_marks
 from app.views.menu import make_menu
 from app.views.painting import GridPainting
 from app.views.panel import ViewPanel, frame_person, make_panels
@@ -53,11 +54,14 @@ class ViewGrid(QWidget):
     """The camera views of the session's frame.
 
     Signals: ``frame_shown(frame)`` when every visible view shows its picture of the frame (or
-    why there is none); ``layout_changed()`` when views were focused, hidden or reordered.
+    why there is none); ``layout_changed()`` when views were focused, hidden or reordered;
+    ``joint_menu_requested(JointTarget, QPoint)`` when a joint was clicked with the right button,
+    which has selected it.
     """
 
     frame_shown = Signal(int)
     layout_changed = Signal()
+    joint_menu_requested = Signal(object, QPoint)
 
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -67,9 +71,9 @@ class ViewGrid(QWidget):
         self._scenes: tuple[ViewScene, ...] = ()
         self._is_people_hidden = False
         self._is_loupe = False
-        self.editing = Editing(session, self)
-        self.feet = Feet(session)
         self.aids = Aids(session)
+        self.editing = Editing(session, self.aids, self)
+        self.feet = Feet(session)
         self._pointer = Pointer(self)
         self._painting = GridPainting(self, self._pointer)
         self._feed = ImageFeed(self)
@@ -92,6 +96,7 @@ class ViewGrid(QWidget):
         session.track_preview_changed.connect(self._on_feet_changed)
         session.feet_mode_changed.connect(self._on_feet_changed)
         session.preview_changed.connect(self._on_preview_changed)
+        self.editing.placing_changed.connect(self._on_placing_changed)
         self._on_project_changed()
 
     # What the window's keys and menus call.
@@ -295,8 +300,12 @@ class ViewGrid(QWidget):
             self.editing.let_go()
 
     def _on_diagnosis_changed(self, diagnosis: FrameDiagnosis | None) -> None:
-        observations = self.session.observations
-        self._scenes = () if observations is None else build_scenes(observations, diagnosis)
+        project, seen = self.session.project, self.session.observations
+        if project is None or seen is None:
+            self._scenes = ()
+        else:
+            marks = read_marks(project, seen, self.session.reviews)
+            self._scenes = build_scenes(seen, diagnosis, marks)
         if len(self._scenes) != len(self._panels):
             return
         frame = self.session.cursor.frame
@@ -336,6 +345,22 @@ class ViewGrid(QWidget):
     def _on_display_changed(self, display: DisplaySettings) -> None:
         if self._feed.set_tone(Tone.of(display)):
             self._ask_for_pictures()
+        self.update()
+
+    def update_pointer_shape(self) -> None:
+        """Let the pointer say what a press would do."""
+        if self.editing.is_placing or self.editing.grab is not None:
+            shape = Qt.CursorShape.CrossCursor
+        elif self._pointer.is_at_handle:
+            shape = Qt.CursorShape.SizeAllCursor
+        else:
+            shape = Qt.CursorShape.ArrowCursor
+        if shape != self.cursor().shape():
+            self.setCursor(shape)
+
+    def _on_placing_changed(self, _is_on: bool) -> None:
+        self.setFocus()
+        self.update_pointer_shape()
         self.update()
 
     def _on_preview_changed(self, preview: EditPreview | None) -> None:

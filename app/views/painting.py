@@ -5,14 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PySide6.QtCore import QRectF
+from PySide6.QtCore import QPointF, QRectF
 from PySide6.QtGui import QColor, QPainter
 
-from app.theme import theme_named
+from app.theme import person_color, theme_named
 from app.views import chrome
 from app.views.card import Card, joint_card, paint_card
+from app.views.epipolar import paint_curves, paint_footprint
 from app.views.ghosts import paint_ghosts
 from app.views.glyphs import GlyphCache
+from app.views.handle import handle_place, paint_handle
 from app.views.layout import Box
 from app.views.overlay import OverlayStyle
 from app.views.panel import Marks
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
 
 # Everyone but the selected person.
 _OTHERS_OPACITY = 0.6
+# Between the pointer and what is written beside it.
+_TAG_GAP = 12.0
 _NO_PROJECT = (
     "No project is open",
     "Open one with Ctrl+O, or drop a .trilabel folder here.\n"
@@ -107,16 +111,39 @@ class GridPainting:
             painter.setOpacity(1.0 if marks.row is None else _OTHERS_OPACITY)
             painter.drawPixmap(left, top, people)
             painter.setOpacity(1.0)
-        ghosts = self._grid.aids.ghosts_in(panel.camera)
-        if ghosts is not None and panel.scene is not None and not panel.is_held:
-            paint_ghosts(painter, ghosts, panel.scene, panel.transform, style, marks.joint)
+        self._paint_aids(painter, panel, style)
         emphasised = panel.marks_layer(style, marks)
         if emphasised is not None:
             painter.drawPixmap(left, top, emphasised)
+        self._paint_handle(painter, panel)
         self._grid.feet.paint(painter, panel, style.theme)
         target = self._session.hover_target
         if target is not None:
             chrome.paint_hover(painter, panel, target.person, target.joint, style)
+
+    def _paint_aids(self, painter: QPainter, panel: ViewPanel, style: OverlayStyle) -> None:
+        """What the other views say of the selected joint: below the person, to be seen past it."""
+        if not panel.is_held:
+            panel.aids = self._grid.aids.in_view(panel.camera)
+        aids, scene, transform = panel.aids, panel.scene, panel.transform
+        if aids is None or scene is None:
+            return
+        color = person_color(aids.person)
+        if aids.curves:
+            paint_curves(painter, aids.curves, aids.camera, transform, color)
+        if aids.footprint_px is not None:
+            paint_footprint(painter, aids.footprint_px, transform, color)
+        if aids.ghosts is not None:
+            paint_ghosts(painter, aids.ghosts, scene, transform, style, aids.joint)
+
+    def _paint_handle(self, painter: QPainter, panel: ViewPanel) -> None:
+        person, pointer = self._session.cursor.person, self._pointer
+        if person is None or self._grid.editing.is_placing or self._grid.feet.is_on:
+            return
+        place = handle_place(panel, person)
+        if place is not None:
+            is_hovered = pointer.is_at_handle and pointer.panel is panel
+            paint_handle(painter, place, person, is_hovered=is_hovered)
 
     def _paint_pointer(self, painter: QPainter, style: OverlayStyle) -> None:
         place, panel = self._pointer.place, self._pointer.panel
@@ -136,8 +163,22 @@ class GridPainting:
                 self._marks_of(panel),
                 is_people_shown=not is_bare,
             )
+        elif self._grid.editing.is_placing and panel.cell.picture.contains(place.x(), place.y()):
+            self._paint_placing(painter, place)
         elif not is_bare and not (self._pointer.is_panning or self._pointer.is_editing):
             self._paint_card(painter, style)
+
+    def _paint_placing(self, painter: QPainter, at: QPointF) -> None:
+        """Beside the pointer, which joint of whom a click places."""
+        project, cursor, style = self._session.project, self._session.cursor, self._style
+        if project is None or style is None or cursor.person is None or cursor.joint is None:
+            return
+        words = f"{project.skeleton.joints[cursor.joint].replace('_', ' ')} · #{cursor.person}"
+        tag = style.glyphs.tag(words, person_color(cursor.person).name(), bold=True)
+        width = tag.width() / style.glyphs.pixel_ratio
+        left = at.x() + _TAG_GAP
+        left = left if left + width <= self._grid.width() else at.x() - _TAG_GAP - width
+        painter.drawPixmap(QPointF(left, at.y() + _TAG_GAP), tag)
 
     def _paint_card(self, painter: QPainter, style: OverlayStyle) -> None:
         target, anchor = self._pointer.target, self._pointer.anchor

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from app.theme import Theme
+    from app.views.aids import ViewAids
     from app.views.feed import Picture
     from app.views.overlay import OverlayStyle
     from app.views.scene import ViewScene
@@ -64,6 +65,8 @@ class ViewPanel:
         self.scene: ViewScene | None = None
         self.picture: Picture | None = None
         self.is_held = False
+        # What was drawn over the scene last; a held view goes on showing it.
+        self.aids: ViewAids | None = None
         self._layers: dict[str, tuple[tuple[Any, ...], QPixmap]] = {}
 
     @property

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal
 from PySide6.QtCore import Qt
 
 from app.state import HoverTarget
+from app.views.handle import is_at_handle
 from app.views.hit_test import nearest_joint
 
 if TYPE_CHECKING:
@@ -45,6 +46,8 @@ class Pointer:
         self._drag: _Drag | None = None
         self.place: QPointF | None = None
         self.target: JointTarget | None = None
+        # Whether the handle of the selected person is under the pointer.
+        self.is_at_handle = False
         # Where the target was first met: its card stays there and does not dance with the hand.
         self.anchor: QPointF | None = None
 
@@ -101,16 +104,30 @@ class Pointer:
         if self._grid.feet.press(panel, at):
             self._drag = None
             return
-        target = None if panel.is_held else self._hit(panel, at)
-        session, editing = self._grid.session, self._grid.editing
+        if panel.is_held:
+            self._grid.session.select(camera=panel.camera)
+            return
+        target = self._hit(panel, at)
+        editing = self._grid.editing
         if target is None or editing.is_placing:
-            session.select(camera=panel.camera)
+            self._grid.session.select(camera=panel.camera)
         else:
-            session.select(person=target.person, joint=target.joint, camera=target.camera)
-        if not panel.is_held and editing.press(panel, at, target):
+            self._select(target)
+        if target is None and not editing.is_placing and self._is_at_handle(panel, at):
+            is_taken = editing.press_person(panel, at)
+        else:
+            is_taken = editing.press(panel, at, target)
+        if is_taken:
             drag.kind = "edit"
             # What is being placed is where the pointer is, from the first moment on.
             drag.is_moving = editing.is_placing
+            self._grid.update_pointer_shape()
+
+    def _select(self, target: JointTarget) -> None:
+        self._grid.session.select(person=target.person, joint=target.joint, camera=target.camera)
+
+    def _is_at_handle(self, panel: ViewPanel, at: QPointF) -> bool:
+        return is_at_handle(panel, self._grid.session.cursor.person, at)
 
     def move(self, event: QMouseEvent) -> None:
         """Hover, pan, or show where a view would land."""
@@ -129,7 +146,8 @@ class Pointer:
             step = at - drag.last
             self._grid.set_zoom(drag.panel.camera, drag.panel.transform.panned(step.x(), step.y()))
         elif drag.kind == "edit":
-            self._grid.editing.move(at)
+            is_otherwise = bool(event.modifiers() & Qt.KeyboardModifier.AltModifier)
+            self._grid.editing.move(at, is_otherwise=is_otherwise)
         else:
             self._grid.update()
         drag.last = at
@@ -137,19 +155,31 @@ class Pointer:
     def release(self, event: QMouseEvent) -> bool:
         """End the drag; tells whether the press was a click in place."""
         self.place = event.position()
-        drag, target = self._drag, self.drop_panel
+        drag, drop = self._drag, self.drop_panel
         self._drag = None
-        if drag is not None and target is not None:
-            self._grid.move_camera(drag.panel.camera, target.camera)
+        if drag is not None and drop is not None:
+            self._grid.move_camera(drag.panel.camera, drop.camera)
         if drag is not None and drag.kind == "edit":
             self._grid.editing.release(is_moved=drag.is_moving)
         self._grid.update()
         self.update_hover()
-        return drag is not None and not drag.is_moving
+        is_click = drag is not None and not drag.is_moving
+        if is_click and event.button() == Qt.MouseButton.RightButton:
+            self._ask_for_menu(event)
+        return is_click
+
+    def _ask_for_menu(self, event: QMouseEvent) -> None:
+        """A right click in place on a joint: what can be done with it."""
+        if self.target is not None:
+            self._select(self.target)
+            self._grid.joint_menu_requested.emit(self.target, event.globalPosition().toPoint())
 
     def double_click(self, event: QMouseEvent) -> None:
-        """Focus the view, or go back to all of them."""
+        """Focus the view, or go back to all of them; while joints are placed, one more click."""
         self.place = event.position()
+        if self._grid.editing.is_placing:
+            self.press(event)
+            return
         panel = self.panel
         self._drag = None
         if panel is not None and event.button() == Qt.MouseButton.LeftButton:
@@ -184,7 +214,14 @@ class Pointer:
         panel = self.panel
         if panel is not None and panel.is_held:
             return
-        target = None if panel is None or self.place is None else self._hit(panel, self.place)
+        target, is_on_handle = None, False
+        if panel is not None and self.place is not None:
+            target = self._hit(panel, self.place)
+            is_on_handle = target is None and self._is_at_handle(panel, self.place)
+        if is_on_handle != self.is_at_handle:
+            self.is_at_handle = is_on_handle
+            self._grid.update()
+        self._grid.update_pointer_shape()
         is_same = _place_of(target) == _place_of(self.target)
         self.target = target
         if not is_same:

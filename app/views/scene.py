@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from app.views.marking import NUM_MARKS, Mark
 from core.observations import Source
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ def with_preview(scene: ViewScene, preview: EditPreview) -> ViewScene:
     points, form, look = scene.points_px.copy(), scene.form.copy(), scene.look.copy()
     for place, point in held.items():
         points[place], form[place] = point, Form.HELD
-        look[place] = Form.HELD * 2 * NUM_LEVELS + NUM_LEVELS - 1
+        look[place] = look_of(Form.HELD)
     return replace(scene, points_px=points, form=form, look=look)
 
 
@@ -113,20 +114,28 @@ def weight_levels(weight: NDArray[np.float64]) -> NDArray[np.int64]:
 
 
 def joint_look(
-    form: NDArray[np.uint8], discarded: NDArray[np.bool_], level: NDArray[np.int64]
+    form: NDArray[np.uint8], marks: NDArray[np.uint8], level: NDArray[np.int64]
 ) -> NDArray[np.int64]:
-    """Form, discarded and level as one number, any shape; `split_look` takes it apart."""
-    return (form.astype(np.int64) * 2 + discarded) * NUM_LEVELS + level
+    """Form, marks and level as one number, any shape; `split_look` takes it apart."""
+    return (form.astype(np.int64) * NUM_MARKS + marks) * NUM_LEVELS + level
 
 
-def split_look(look: int) -> tuple[Form, bool, int]:
-    """Form, discarded and level of a number made by `joint_look`."""
+def look_of(form: Form) -> int:
+    """The look of a form of full weight that nothing is held of."""
+    return int(form) * NUM_MARKS * NUM_LEVELS + NUM_LEVELS - 1
+
+
+def split_look(look: int) -> tuple[Form, Mark, int]:
+    """Form, marks and level of a number made by `joint_look`."""
     rest, level = divmod(look, NUM_LEVELS)
-    return Form(rest // 2), bool(rest % 2), level
+    form, marks = divmod(rest, NUM_MARKS)
+    return Form(form), Mark(marks), level
 
 
 def build_scenes(
-    observations: FrameObservations, diagnosis: FrameDiagnosis | None
+    observations: FrameObservations,
+    diagnosis: FrameDiagnosis | None,
+    marks: NDArray[np.uint8] | None = None,
 ) -> tuple[ViewScene, ...]:
     """One scene a camera.
 
@@ -137,6 +146,7 @@ def build_scenes(
     Args:
         observations: of the frame.
         diagnosis: of the same frame and the same observations, or None.
+        marks: (P, C, J) what people said of joints (`read_marks`); None = nothing.
     """
     num_persons, num_cameras, num_joints = observations.source.shape
     points = observations.points_px
@@ -160,7 +170,9 @@ def build_scenes(
         form[ghost] = Form.REPROJECTED
         loo, loo_residual = diagnosis.loo_reprojection_px, diagnosis.loo_residual_px
     level = weight_levels(weight)
-    look = joint_look(form, discarded[:, None], level)
+    held_of = np.zeros(form.shape, dtype=np.uint8) if marks is None else marks
+    held_of = held_of | np.where(discarded[:, None], np.uint8(Mark.DISCARDED), np.uint8(0))
+    look = joint_look(form, held_of, level)
     heights = _typical_heights(points)
     return tuple(
         ViewScene(

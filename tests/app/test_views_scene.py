@@ -8,6 +8,7 @@ import pytest
 from app.views.card import joint_card
 from app.views.hit_test import HIT_RADIUS, nearest_joint
 from app.views.layout import Box
+from app.views.marking import Mark
 from app.views.overlay import problem_residual_px
 from app.views.scene import Form, build_scenes, joint_look, split_look, weight_levels
 from app.views.transform import ViewTransform, Zoom
@@ -105,16 +106,18 @@ def test_bystanders_are_shown_in_their_own_view_only(observations, diagnosis):
 def test_the_looks_of_a_joint_are_all_different_and_come_apart_again():
     seen = set()
     for form in Form:
-        for discarded in (False, True):
+        for marks in Mark(0), Mark.DISCARDED, Mark.LOCKED | Mark.OCCLUDED:
             for level in range(6):
                 look = int(
                     joint_look(
-                        np.array(form, np.uint8), np.array(discarded), np.array(level, np.int64)
+                        np.array(form, np.uint8),
+                        np.array(marks, np.uint8),
+                        np.array(level, np.int64),
                     )
                 )
-                assert split_look(look) == (form, discarded, level)
+                assert split_look(look) == (form, marks, level)
                 seen.add(look)
-    assert len(seen) == len(Form) * 2 * 6
+    assert len(seen) == len(Form) * 3 * 6
 
 
 def test_residuals_are_judged_by_how_large_people_are_seen(scene):
