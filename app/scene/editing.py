@@ -81,6 +81,7 @@ class SceneEditing(QObject):
         self.drag: SpaceDrag | None = None
         session.cursor_changed.connect(self._on_elsewhere)
         session.project_closing.connect(self._on_elsewhere)
+        session.edited.connect(self._on_elsewhere)
 
     # Which views.
 
@@ -224,7 +225,7 @@ class SceneEditing(QObject):
         return f"{counted(len(self._moved.points_px), 'view')}  ·  {kept}"
 
     def _on_elsewhere(self, *_: object) -> None:
-        """Another frame, joint or project: what was dragged is not there any more."""
+        """Another frame, joint or project, or an undo: what was taken is not there any more."""
         self._grip = None
         self.cancel()
 

@@ -98,6 +98,7 @@ class SceneView(QWidget):
         session.preview_changed.connect(self._on_preview_changed)
         session.edited.connect(self._on_edited)
         self._on_display_changed(session.display)
+        self._offer_choice()
 
     # Commands.
 
@@ -195,9 +196,7 @@ class SceneView(QWidget):
 
     def _on_project_changed(self) -> None:
         assert self._content is not None
-        assert self._choice is not None
-        project = self._session.project
-        self._choice.setVisible(project is not None and not project.read_only)
+        self._offer_choice()
         self._content.forget()
         self.reset_view()
 
@@ -409,6 +408,11 @@ class SceneView(QWidget):
         assert self._editing is not None
         self._editing.choose(choice)
         self._place_choice()
+
+    def _offer_choice(self) -> None:
+        project = self._session.project
+        if self._choice is not None:
+            self._choice.setVisible(project is not None and not project.read_only)
 
     def _place_choice(self) -> None:
         """In the upper right corner."""
