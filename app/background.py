@@ -43,6 +43,8 @@ class BackgroundWork(QObject):
         self._settle.setInterval(settle_ms)
         self._settle.timeout.connect(self._next)
         session.project_closing.connect(self.stop)
+        session.source_closing.connect(self.stop)
+        session.source_changed.connect(self._on_changed)
         session.project_changed.connect(self._on_project_changed)
         session.settings_changed.connect(self._on_changed)
 
@@ -74,20 +76,21 @@ class BackgroundWork(QObject):
             self._job.cancel()
             return
         project, settings = self._session.project, self._session.settings
-        if project is None:
+        source = self._session.source
+        if project is None or source is None:
             return
         if not self._session.is_engine_ready:
             self._settle.start()
         elif settings.scale_mm is None and settings.weighting != "none":
             self._run(
                 "Estimating the noise scale",
-                lambda progress: estimate_recording_scale_mm(project, progress),
+                lambda progress: estimate_recording_scale_mm(source, progress),
                 self._on_scale,
             )
         elif self._session.summary is None or self._session.summary.settings != settings:
             self._run(
                 "Going through the recording",
-                lambda progress: load_or_summarise(project, settings, progress),
+                lambda progress: load_or_summarise(source, settings, progress),
                 self._session.set_summary,
             )
         elif not self._proxies_done and not project.read_only and project.has_pictures:

@@ -32,6 +32,7 @@ def bind_commands(window: MainWindow) -> None:
     window.labels.bind_commands(window.commands)
     window.panels.tracks.bind_commands(window.commands)
     window.copying.bind_commands(window.commands)
+    window.panels.curate.bind_commands(window.commands)
     bind("swap_sides_frames", window.swap_sides_over_frames)
     bind("history", lambda: window.docks.show(window.panels.history))
 

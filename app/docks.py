@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Literal
 from PySide6.QtCore import Qt, QTimer
 from PySide6.QtWidgets import QDockWidget, QMainWindow, QTabWidget, QWidget
 
+from app.curation import CuratePanel
 from app.history_panel import HistoryPanel
 from app.inspector import Inspector
 from app.scene import SceneView
@@ -54,6 +55,7 @@ class Panels:
         self.inspector = Inspector(session)
         self.timeline = Timeline(session)
         self.history = HistoryPanel(session)
+        self.curate = CuratePanel(session)
 
     def docked(self) -> tuple[Panel, ...]:
         """What stands around the views; in the order of the tabs, the first of a group in front."""
@@ -61,6 +63,7 @@ class Panels:
             Panel("3D", self.scene, "scene"),
             Panel("Tracks", self.tracks, "scene"),
             Panel("Inspector", self.inspector, "work"),
+            Panel("Curate", self.curate, "work"),
             Panel("History", self.history, "work"),
             Panel("Timeline", self.timeline, "time"),
         )

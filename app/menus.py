@@ -20,6 +20,12 @@ MENUS: dict[str, tuple[str | None, ...]] = {
         *("swap_sides", "swap_sides_all", "swap_sides_frames"),
         *(None, "new_person", "delete_person"),
     ),
+    "Review": (
+        *("accept_joint", "accept_person", "accept_frame"),
+        *(None, "reject_joint", "reject_person"),
+        *(None, "lock_joint", "lock_person"),
+        *(None, "unreview_joint", "unreview_person"),
+    ),
     "Go": (
         *("previous_frame", "next_frame", "play", "jump"),
         *(None, "previous_labelled", "next_labelled", "first_frame", "last_frame"),

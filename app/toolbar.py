@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QSignalBlocker, Qt
+from PySide6.QtCore import QEvent, QSignalBlocker, Qt
+from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import (
     QComboBox,
     QHBoxLayout,
@@ -15,11 +16,12 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from app.curation.source_chooser import SourceChooser
 from app.format import counted, joint_name
 from app.theme import GRID_PX, person_pixmap
 
 if TYPE_CHECKING:
-    from PySide6.QtGui import QAction, QKeyEvent
+    from PySide6.QtGui import QAction
 
     from app.session import Session
     from app.state import Cursor
@@ -38,6 +40,17 @@ class NumberField(QSpinBox):
 
     While it has the focus it takes letters, so that D would no longer be the next frame.
     """
+
+    def event(self, event: QEvent) -> bool:
+        """Keep Return, which is a command of the window elsewhere."""
+        if (
+            event.type() == QEvent.Type.ShortcutOverride
+            and isinstance(event, QKeyEvent)
+            and event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter)
+        ):
+            event.accept()
+            return True
+        return super().event(event)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Return enters, Escape takes back; both leave."""
@@ -88,6 +101,8 @@ class ContextBar(QToolBar):
         self._add("Frame", self.frame, self._num_frames)
         self._add("Person", self.person)
         self._add("Joint", self.joint)
+        self.source = SourceChooser(session)
+        self._add("Shown", self.source)
         self._add("Weighting", self.weighting)
         spring = QWidget()
         spring.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)

@@ -201,9 +201,13 @@ def accept(
     source: FrameSource,
     selection: Selection,
     state: Literal["accepted", "locked"] = "accepted",
+    *,
     name: str = "",
+    remark: str = "",
 ) -> Edit:
     """Accept points, or lock them, with where they come from.
+
+    `name` is the step's, else it is told from the selection, with the remark (a query) added.
 
     What is locked already stays as it is. Where hand labels in two views make the joint's 3D label
     themselves, and where a point was accepted before and is now locked, only the review is set.
@@ -219,7 +223,7 @@ def accept(
     has_own = selection.num_hand >= _ENOUGH_HANDS
     if state == "locked":
         has_own = has_own | selection.in_state(ReviewState.ACCEPTED)
-    name = name or f"{'Accept' if state == 'accepted' else 'Lock'} {told(selection)}"
+    name = name or _named("Accept" if state == "accepted" else "Lock", selection, remark)
     edits: list[Edit] = []
     if not has_own.all():
         points = _accepted_points(source, selection.where(~has_own))
@@ -230,25 +234,25 @@ def accept(
     return edits[0] if len(edits) == 1 else Several(edits=tuple(edits), name=name)
 
 
-def reject(selection: Selection, name: str = "") -> Edit:
+def reject(selection: Selection, *, name: str = "", remark: str = "") -> Edit:
     """Say that points are wrong: they never serve as pseudo-labels; what is locked stays.
 
     Raises:
         CommandRefusedError: there is nothing in it, or all is locked.
     """
-    return _reviewed(selection, "rejected", name or f"Reject {told(selection)}")
+    return _reviewed(selection, "rejected", name or _named("Reject", selection, remark))
 
 
-def unreview(selection: Selection, name: str = "") -> Edit:
+def unreview(selection: Selection, *, name: str = "", remark: str = "") -> Edit:
     """Take decisions back, but for locked ones.
 
     Raises:
         CommandRefusedError: there is nothing in it, or all is locked.
     """
-    return _reviewed(selection, None, name or f"Take back the review of {told(selection)}")
+    return _reviewed(selection, None, name or _named("Take back the review of", selection, remark))
 
 
-def unlock(selection: Selection, name: str = "") -> Edit:
+def unlock(selection: Selection, *, name: str = "", remark: str = "") -> Edit:
     """Set what is locked back to accepted.
 
     Raises:
@@ -261,7 +265,7 @@ def unlock(selection: Selection, name: str = "") -> Edit:
         keys=locked.point_keys,
         state="accepted",
         source=selection.source,
-        name=name or f"Unlock {told(locked)}",
+        name=name or _named("Unlock", locked, remark),
     )
 
 
@@ -272,6 +276,10 @@ def told(selection: Selection) -> str:
     who = f"#{keys[0, 1]}" if selection.num_persons == 1 else f"{selection.num_persons} persons"
     where = "" if selection.num_frames == 1 else f" in {selection.num_frames:,} frames"
     return f"{joints} of {who}{where}"
+
+
+def _named(verb: str, selection: Selection, remark: str) -> str:
+    return f"{verb} {told(selection)}" + (f" ({remark})" if remark else "")
 
 
 def _counted(number: int, noun: str) -> str:

@@ -1,0 +1,217 @@
+"""A query that is counted in the background, and what it found judged in one undoable step.
+
+The count is a preview. What is judged is searched for anew in the same job, so that it is never
+about points that an edit has changed since. Thousands of rows take longer than a window may stand
+still, so they are written in that job too; the session follows once they are durable.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QObject, QTimer, Signal
+
+from app.jobs import Job
+from core.curation.accepting import Selection, accept, reject, select, unlock, unreview
+from core.curation.query import parse_query
+from core.errors import CommandRefusedError, DataError
+from core.project import Place
+
+if TYPE_CHECKING:
+    from app.curation.review_commands import Verb
+    from app.jobs import Progress
+    from app.session import Session
+    from core.curation.query import Query
+    from core.project import Change, Project
+
+# Nobody has stopped typing before.
+_SETTLE_MS = 350
+
+
+class Search(QObject):
+    """The query of a panel: ``found`` after each count, ``changed`` whenever it is another state.
+
+    Attributes:
+        error: why the query is none, in words; empty where it is one.
+        selection: what was found; None while it is being counted.
+        share: how far the count is, 0 to 1.
+    """
+
+    changed = Signal()
+
+    def __init__(self, session: Session, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._session = session
+        self._text = ""
+        self._query: Query | None = None
+        self._job: Job | None = None
+        self._is_active = False
+        self.error = ""
+        self.selection: Selection | None = None
+        self.share = 0.0
+        self.is_judging = False
+        self._settle = QTimer(self)
+        self._settle.setSingleShot(True)
+        self._settle.setInterval(_SETTLE_MS)
+        self._settle.timeout.connect(self._count)
+        session.project_closing.connect(self._stop)
+        session.source_closing.connect(self._stop)
+        for signal in (
+            session.project_changed,
+            session.source_changed,
+            session.settings_changed,
+            session.edited,
+            session.engine_warmed,
+        ):
+            signal.connect(self._count_later)
+
+    @property
+    def is_counting(self) -> bool:
+        """Whether a count is under way or about to begin."""
+        return self._settle.isActive() or (self._job is not None and not self.is_judging)
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether nothing is under way."""
+        return self._job is None and not self._settle.isActive()
+
+    def set_active(self, is_active: bool) -> None:
+        """Count only while somebody looks."""
+        self._is_active = is_active
+        if is_active and self.selection is None:
+            self._count_later()
+
+    def set_text(self, text: str) -> None:
+        """Search for something else."""
+        self._text = text
+        self._count_later()
+
+    def judge(self, verb: Verb) -> None:
+        """Judge all that the query finds, in one step.
+
+        Raises:
+            CommandRefusedError: there is no query, or something is being judged already.
+        """
+        session, query = self._session, self._query
+        project, source, settings = session.require_project(), session.source, session.settings
+        if query is None or source is None or self._settle.isActive():
+            raise CommandRefusedError(self.error or "Wait until it is counted.")
+        if self.is_judging:
+            raise CommandRefusedError("Something is being judged already.")
+        cursor = session.cursor
+        place = Place(cursor.frame, cursor.camera, cursor.person, cursor.joint)
+
+        def work(progress: Progress) -> Change | None:
+            found = select(project, source, settings, query, progress)
+            if found is None:
+                return None
+            if verb in ("accept", "lock"):
+                state = "accepted" if verb == "accept" else "locked"
+                edit = accept(source, found, state, remark=query.text)
+            else:
+                judged = {"reject": reject, "unlock": unlock, "unreview": unreview}[verb]
+                edit = judged(found, remark=query.text)
+            return project.apply(edit, place=place)
+
+        self._stop()
+        self.is_judging = True
+        job = self._start(f"{_TITLES[verb]}…", work)
+        job.finished.connect(lambda change: self._on_judged(project, change))
+        job.failed.connect(session.message_posted)
+
+    def _on_judged(self, project: Project, change: Change | None) -> None:
+        if change is not None and self._session.project is project:
+            self._session.follow(change)
+
+    def step(self, direction: int) -> None:
+        """Go to the next (+1) or previous (-1) joint that was found, from the cursor on.
+
+        Raises:
+            CommandRefusedError: nothing was found.
+        """
+        found, cursor = self.selection, self._session.cursor
+        if found is None or not len(found):
+            raise CommandRefusedError("Nothing was found to go to.")
+        keys = [tuple(key) for key in found.keys.tolist()]
+        here = (
+            cursor.frame,
+            -1 if cursor.person is None else cursor.person,
+            -1 if cursor.joint is None else cursor.joint,
+        )
+        if direction > 0:
+            later = [key for key in keys if key > here]
+            frame, person, joint = later[0] if later else keys[0]
+        else:
+            earlier = [key for key in keys if key < here]
+            frame, person, joint = earlier[-1] if earlier else keys[-1]
+        self._session.set_frame(frame)
+        self._session.select(person=person, joint=joint)
+
+    def _stop(self) -> None:
+        self._settle.stop()
+        job, self._job = self._job, None
+        if job is not None:
+            # A step that is being written is durable, and told, before the project closes.
+            if not self.is_judging:
+                job.cancel()
+            job.wait(60.0)
+        self.is_judging = False
+
+    def _count_later(self, _what: object = None) -> None:
+        if self.is_judging:
+            return
+        self.selection = None
+        if self._is_active and self._session.project is not None:
+            self._settle.start()
+        self.changed.emit()
+
+    def _count(self) -> None:
+        session = self._session
+        project, source, settings = session.project, session.source, session.settings
+        if project is None or source is None or not session.is_engine_ready or self.is_judging:
+            return
+        self._stop()
+        self.error, self._query = "", None
+        try:
+            query = self._query = parse_query(self._text, project)
+        except DataError as error:
+            self.error = f"Expected {error.expected}. {error.remedy}"
+            if error.field:
+                self.error = f"{error.field}: found {error.found}. {error.remedy}"
+            self.changed.emit()
+            return
+        job = self._start("Counting", lambda go: select(project, source, settings, query, go))
+        job.finished.connect(self._on_counted)
+
+    def _start(self, title: str, work: object) -> Job:
+        job = Job(title, work, self)  # pyright: ignore[reportArgumentType] - one of the two above
+        self._job, self.share = job, 0.0
+        job.progressed.connect(self._on_progressed)
+        job.ended.connect(lambda: self._on_ended(job))
+        job.start()
+        self.changed.emit()
+        return job
+
+    def _on_progressed(self, done: int, total: int, _left_s: float) -> None:
+        self.share = done / max(total, 1)
+        self.changed.emit()
+
+    def _on_counted(self, selection: Selection | None) -> None:
+        self.selection = selection
+
+    def _on_ended(self, job: Job) -> None:
+        if self._job is job:
+            self._job = None
+            was_judging, self.is_judging = self.is_judging, False
+            if was_judging:
+                self._count_later()
+            self.changed.emit()
+
+
+_TITLES: dict[Verb, str] = {
+    "accept": "Accept",
+    "reject": "Reject",
+    "lock": "Lock",
+    "unlock": "Unlock",
+    "unreview": "Take back reviews",
+}
