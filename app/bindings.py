@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from app.stride import Stride
+
 if TYPE_CHECKING:
     from app.main_window import MainWindow
 
@@ -39,8 +41,9 @@ def bind_commands(window: MainWindow) -> None:
 
 def _bind_moving(window: MainWindow) -> None:
     bind, session = window.commands.bind, window.session
-    bind("previous_frame", lambda: session.step(-1))
-    bind("next_frame", lambda: session.step(1))
+    stride = Stride(session, window.commands, lambda: window.views.is_settled)
+    bind("previous_frame", lambda: stride.step(-1))
+    bind("next_frame", lambda: stride.step(1))
     bind("back_10", lambda: session.step(-10))
     bind("forward_10", lambda: session.step(10))
     bind("play", window.player.toggle)

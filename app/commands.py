@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from app.session import Session
     from app.theme import Theme
 
+_ENTER_KEYS = (Qt.Key.Key_Return, Qt.Key.Key_Enter)
 _TEXT_INPUTS = (QLineEdit, QAbstractSpinBox)
 
 
@@ -46,6 +47,7 @@ class Commands(QObject):
         self._holds: dict[int, Callable[[bool], None]] = {}
         self._reasons: dict[str, Callable[[], str]] = {}
         self._pressed_at = 0.0
+        self._is_repeating = False
         self.actions: dict[str, QAction] = {}
         self._icons: dict[str, str] = {}
         for name, command in load_commands().items():
@@ -100,8 +102,8 @@ class Commands(QObject):
 
     @property
     def held_s(self) -> float:
-        """For how long the key that was pressed last has been repeating, seconds."""
-        return time.monotonic() - self._pressed_at
+        """For how long a key has been held that repeats now, seconds; 0 while none does."""
+        return time.monotonic() - self._pressed_at if self._is_repeating else 0.0
 
     def set_theme(self, theme: Theme) -> None:
         """Draw the icons in the theme's colours."""
@@ -120,10 +122,17 @@ class Commands(QObject):
         if kind == QEvent.Type.ShortcutOverride:
             # Comes before any shortcut, also with every repetition.
             assert isinstance(event, QKeyEvent)
-            if not event.isAutoRepeat():
+            self._is_repeating = event.isAutoRepeat()
+            if not self._is_repeating:
                 self._pressed_at = time.monotonic()
+            if isinstance(watched, _TEXT_INPUTS) and event.key() in _ENTER_KEYS:
+                # A command of the window elsewhere; here it enters what was typed.
+                event.accept()
+                return True
         if kind in (QEvent.Type.KeyPress, QEvent.Type.KeyRelease):
             assert isinstance(event, QKeyEvent)
+            if kind == QEvent.Type.KeyRelease and not event.isAutoRepeat():
+                self._is_repeating = False
             hold = self._holds.get(event.key())
             is_ours = isinstance(watched, QWidget) and watched.window() is self._window
             plain = event.modifiers() in (

@@ -60,7 +60,11 @@ class CopyCommands(QObject):
         project, person = self._session.require_project(), self._person()
         menu = self._menu = QMenu(self._window)
         menu.setToolTipsVisible(True)
-        menu.addSection(f"Copy #{person} into {self._where()}, never over hand labels, from")
+        heading = menu.addAction(
+            f"Copy #{person} into {self._where()}, never over hand labels, from"
+        )
+        heading.setEnabled(False)
+        menu.addSeparator()
         frame = self._session.cursor.frame
         number = project.first_frame_number
         for other, name in (

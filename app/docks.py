@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from PySide6.QtCore import Qt, QTimer
+from PySide6.QtCore import QObject, Qt, QTimer
 from PySide6.QtWidgets import QDockWidget, QMainWindow, QTabWidget, QWidget
 
 from app.curation import CuratePanel
@@ -69,10 +69,11 @@ class Panels:
         )
 
 
-class Docks:
+class Docks(QObject):
     """The docks of a window."""
 
     def __init__(self, window: QMainWindow, panels: Panels) -> None:
+        super().__init__(window)
         self._window = window
         self._groups: dict[Group, list[QDockWidget]] = {"scene": [], "work": [], "time": []}
         self._barless: set[QDockWidget] = set()
@@ -118,7 +119,7 @@ class Docks:
 
     def _title_later(self, _on: bool = False) -> None:
         # Qt is in the middle of moving the dock.
-        QTimer.singleShot(0, self._window, self._title)
+        QTimer.singleShot(0, self, self._title)
 
     def _title(self) -> None:
         """Give a title bar to what has no tab."""

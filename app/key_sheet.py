@@ -29,12 +29,13 @@ if TYPE_CHECKING:
 
 _Rows = list[tuple[tuple[str, ...], str]]
 
-_NUM_COLUMNS = 3
+_MAX_COLUMNS = 4
 _POINTER: _Rows = [
     (("Click",), "Select the nearest joint"),
     (("Double click",), "Focus a camera, or leave"),
     (("Wheel",), "Zoom about the pointer"),
     (("Right drag",), "Move the picture"),
+    (("Drag a joint",), "Move it: it is by hand then"),
     (("Drag a title",), "Reorder the cameras"),
     (("3D: drag",), "Orbit"),
     (("3D: Shift+drag",), "Move sideways"),
@@ -57,16 +58,13 @@ class KeySheet(QDialog):
         """
         super().__init__(parent)
         self.setWindowTitle("Keys")
-        page = QWidget()
-        columns = QHBoxLayout(page)
-        columns.setContentsMargins(*[3 * GRID_PX] * 4)
-        columns.setSpacing(4 * GRID_PX)
-        groups: dict[str, _Rows] = {}
-        for entry in load_keymap():
-            groups.setdefault(entry.group, []).append((_keys(entry, keys), entry.title))
-        groups["Pointer"] = _POINTER
-        for names in _balanced({name: len(rows) + 2 for name, rows in groups.items()}):
-            columns.addLayout(_column({name: groups[name] for name in names}))
+        groups = _groups(keys)
+        # As many columns as there is room for.
+        page = _page(groups, _MAX_COLUMNS)
+        for num_columns in range(_MAX_COLUMNS - 1, 0, -1):
+            if page.sizeHint().width() + 4 * GRID_PX <= parent.width():
+                break
+            page = _page(groups, num_columns)
         scroll = QScrollArea()
         scroll.setFrameShape(QFrame.Shape.NoFrame)
         scroll.setWidget(page)
@@ -86,13 +84,39 @@ class KeySheet(QDialog):
         )
 
 
-def _balanced(heights: dict[str, int]) -> list[list[str]]:
+def _page(groups: dict[str, _Rows], num_columns: int) -> QWidget:
+    page = QWidget()
+    columns = QHBoxLayout(page)
+    columns.setContentsMargins(*[2 * GRID_PX] * 4)
+    columns.setSpacing(3 * GRID_PX)
+    heights = {name: len(rows) + 2 for name, rows in groups.items()}
+    for names in _balanced(heights, num_columns):
+        columns.addLayout(_column({name: groups[name] for name in names}))
+    return page
+
+
+def _groups(keys: KeyBindings) -> dict[str, _Rows]:
+    """The rows of each heading; what has no key stands in menus and in the palette."""
+    groups: dict[str, _Rows] = {}
+    merged: dict[str, list[KeyAction]] = {}
+    for entry in load_keymap():
+        merged.setdefault(entry.row or entry.id, []).append(entry)
+    for entries in merged.values():
+        caps = _keys(entries, keys)
+        if caps:
+            title = entries[0].row or entries[0].title
+            groups.setdefault(entries[0].group, []).append((caps, title))
+    groups["Pointer"] = _POINTER
+    return groups
+
+
+def _balanced(heights: dict[str, int], num_columns: int) -> list[list[str]]:
     """The groups, in their order, in columns of about one height."""
-    room = sum(heights.values()) / _NUM_COLUMNS
+    room = sum(heights.values()) / num_columns
     columns: list[list[str]] = [[]]
     filled = 0.0
     for name, height in heights.items():
-        if columns[-1] and len(columns) < _NUM_COLUMNS and filled + height / 2 > room:
+        if columns[-1] and len(columns) < num_columns and filled + height / 2 > room:
             columns.append([])
             filled = 0.0
         columns[-1].append(name)
@@ -100,9 +124,11 @@ def _balanced(heights: dict[str, int]) -> list[list[str]]:
     return columns
 
 
-def _keys(entry: KeyAction, bindings: KeyBindings) -> tuple[str, ...]:
-    own = [bindings.keys(command.id) for command in entry.commands]
-    if entry.each_key and all(own):
+def _keys(entries: list[KeyAction], bindings: KeyBindings) -> tuple[str, ...]:
+    """Each key; "first … last" of a row of commands that have theirs as delivered."""
+    commands = [command for entry in entries for command in entry.commands]
+    own = [bindings.keys(command.id) for command in commands]
+    if len(commands) > 1 and not any(bindings.is_changed(command.id) for command in commands):
         return (f"{shown(own[0][0])} … {shown(own[-1][0])}",)
     return tuple(shown(key) for keys in own for key in keys)
 

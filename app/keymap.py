@@ -27,6 +27,7 @@ class KeyAction:
         each_key: every key is a command of its own, ``id_1`` for the first.
         each_title: of one of those, with ``{}`` for its number.
         anywhere: it can be done without a project.
+        row: what stands in the `?` sheet for all lines with the same text, in one row.
     """
 
     id: str
@@ -38,6 +39,7 @@ class KeyAction:
     each_key: bool = False
     each_title: str = ""
     anywhere: bool = False
+    row: str = ""
 
     @property
     def commands(self) -> tuple[Command, ...]:
@@ -76,7 +78,8 @@ def load_keymap() -> tuple[KeyAction, ...]:
         for row in cast("list[dict[str, Any]]", table["action"])
     )
     keys = [key for action in actions for key in action.keys]
-    assert len(keys) == len(set(keys)), "keymap.toml gives one key to two commands"
+    twice = sorted({key for key in keys if keys.count(key) > 1})
+    assert not twice, f"keymap.toml gives one key to two commands: {', '.join(twice)}"
     return actions
 
 

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 _ID, _NOTE, _KEYS, _REASON = (Qt.ItemDataRole.UserRole + number for number in range(4))
 _WIDTH_PX, _NUM_ROWS, _ROW_PX = 80 * GRID_PX, 12, 4 * GRID_PX
+# How much worse than its letters a command counts that cannot be done now.
+_CANNOT = 2.0
 _PASSED_ON = (Qt.Key.Key_Up, Qt.Key.Key_Down, Qt.Key.Key_PageUp, Qt.Key.Key_PageDown)
 
 
@@ -65,7 +67,7 @@ class Palette(QDialog):
         column.addWidget(self.list)
         self._lines = {
             name: (
-                command.title,
+                commands.actions[name].text(),  # "Undo: …" says more than the table
                 command.entry.group,
                 ",  ".join(map(shown, keys.keys(name))),
                 commands.reason_against(name),
@@ -73,7 +75,9 @@ class Palette(QDialog):
             for name, command in load_commands().items()
         }
         self._find("")
-        self.resize(min(_WIDTH_PX, parent.width() - 4 * GRID_PX), (_NUM_ROWS + 2) * _ROW_PX)
+        self.list.setFixedHeight(_NUM_ROWS * _ROW_PX + 2 * self.list.frameWidth())
+        self.setFixedWidth(min(_WIDTH_PX, parent.width() - 4 * GRID_PX))
+        self.adjustSize()
         left = parent.width() // 2 - self.width() // 2
         self.move(parent.mapToGlobal(parent.rect().topLeft()).x() + left, self._top(parent))
         self.search.setFocus()
@@ -92,18 +96,22 @@ class Palette(QDialog):
         return super().eventFilter(watched, event)
 
     def _find(self, query: str) -> None:
-        """List what fits, the best first; what cannot be done now comes last."""
-        ranked: list[tuple[bool, float, int, str]] = []
+        """List what fits, the best first."""
+        ranked: list[tuple[float, int, str]] = []
         for number, (name, (title, group, _, reason)) in enumerate(self._lines.items()):
             own, wide = match_score(query, title), match_score(query, f"{title} {group}")
             score = own if own is not None else wide
             if score is None:
                 continue
+            if reason:
+                score -= _CANNOT
             if not query:
-                score = -self._recent.index(name) if name in self._recent else -len(self._recent)
-            ranked.append((bool(reason), -score, number, name))
+                # Those used last, then as in the table; what cannot be done now comes last.
+                used = self._recent.index(name) if name in self._recent else len(self._recent)
+                score = -used - (len(self._lines) if reason else 0)
+            ranked.append((-score, number, name))
         self.list.clear()
-        for _, _, _, name in sorted(ranked):
+        for _, _, name in sorted(ranked):
             title, group, own_keys, reason = self._lines[name]
             item = QListWidgetItem(title)
             for role, value in ((_ID, name), (_NOTE, group), (_KEYS, own_keys), (_REASON, reason)):

@@ -9,12 +9,14 @@ from PySide6.QtCore import Qt, QTimer
 from PySide6.QtWidgets import QLabel, QProgressBar, QSizePolicy, QStatusBar, QToolButton
 
 from app.format import counted, duration, percent
+from app.history_panel import local_time
 
 if TYPE_CHECKING:
     from PySide6.QtGui import QResizeEvent
 
     from app.jobs import Job
     from app.session import Session
+    from core.project import Project
 
 _MESSAGE_MS = 8000
 
@@ -73,6 +75,7 @@ class StatusBar(QStatusBar):
         session.message_posted.connect(lambda text: self.say(text, _MESSAGE_MS))
         session.project_changed.connect(self._show_facts)
         session.diagnosis_changed.connect(self._show_facts)
+        session.edited.connect(self._show_facts)
         self._show_facts()
 
     @property
@@ -130,7 +133,7 @@ class StatusBar(QStatusBar):
         if project is None:
             self._facts.setText("")
             return
-        facts = ["read-only" if project.read_only else "saved", counted(len(project.rig), "view")]
+        facts = [_saved(project), counted(len(project.rig), "view")]
         settings = session.settings
         scale = "" if settings.scale_mm is None else f", scale {settings.scale_mm:.0f} mm"
         facts.append(f"{settings.weighting}{scale}")
@@ -143,3 +146,11 @@ class StatusBar(QStatusBar):
                 share = float(np.mean(diagnosis.triangulation.kept[seen]))
                 facts.append(f"{percent(share)} of this frame's joints kept")
         self._facts.setText("  ·  ".join(facts))
+
+
+def _saved(project: Project) -> str:
+    """Since when all edits are on the disk: every one is when it is made."""
+    if project.read_only:
+        return "read-only"
+    latest = project.history(1)
+    return f"Saved {local_time(latest[0].time)}" if latest else "Saved"

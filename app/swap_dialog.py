@@ -74,6 +74,7 @@ class SwapSidesDialog(QDialog):
         column.addLayout(form)
         column.addWidget(self.note)
         column.addWidget(buttons)
+        self.setMinimumWidth(40 * GRID_PX)
         self._on_changed()
 
     def reject(self) -> None:
@@ -100,7 +101,7 @@ class SwapSidesDialog(QDialog):
                 seen.append(project.observations(frame))
                 if not progress(number + 1, len(frames)):
                     return None
-            name = f"Swap left and right of #{self._person} in {counted(len(frames), 'frame')}"
+            name = f"Swap left and right of #{self._person}, {counted(len(frames), 'frame')},"
             return swapped_sides(seen, project.skeleton, self._person, cameras=cameras, name=name)
 
         self.swap_button.setEnabled(False)

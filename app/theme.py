@@ -207,7 +207,8 @@ def _style_sheet(theme: Theme) -> str:
     QStatusBar::item {{ border: 0; }}
     QToolTip {{ background: {theme.panel}; color: {theme.text}; border: 1px solid {theme.line}; }}
     QMenu {{ background: {theme.panel}; border: 1px solid {theme.line}; padding: 4px 0; }}
-    QMenu::item {{ padding: 4px 24px; }}
+    QMenu::item {{ padding: 4px 24px 4px 32px; }}
+    QMenu::icon {{ left: 8px; }}
     QMenu::item:selected {{ background: #3a6ea5; color: white; }}
     QDialogButtonBox {{ dialogbuttonbox-buttons-have-icons: 0; }}
     QTabWidget::pane {{ border: 0; border-top: 1px solid {theme.line}; }}

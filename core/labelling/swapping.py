@@ -30,7 +30,7 @@ class SwapJoints:
     Attributes:
         pairs: of keys in one view each.
         detected_px: raw pixels of the joints among them that are no labels.
-        name: of the step.
+        name: of the step, without the views.
     """
 
     pairs: tuple[tuple[JointKey, JointKey], ...]
@@ -38,9 +38,12 @@ class SwapJoints:
     name: str
 
     def describe(self, reader: LabelReader) -> str:
-        """The given name."""
-        del reader
-        return self.name
+        """The given name, with the view where it is one."""
+        cameras = {a.camera for a, _ in self.pairs}
+        where = f"{len(cameras)} views"
+        if len(cameras) == 1:
+            where = reader.camera_names[next(iter(cameras))]
+        return f"{self.name} in {where}"
 
     def writes(self, reader: LabelReader) -> Writes:
         """Each side gets what the other had."""
@@ -99,9 +102,8 @@ def swapped_sides(
                         detected[key] = (float(x), float(y))
     if not pairs:
         raise CommandRefusedError(f"No left or right joint of #{person} is there to swap.")
-    where = "" if len(cameras) == 1 else f" in {len(cameras)} views"
     return SwapJoints(
         pairs=tuple(pairs),
         detected_px=detected,
-        name=name or f"Swap left and right of #{person}{where}",
+        name=name or f"Swap left and right of #{person}",
     )
