@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from app.inspector.trust import bind_trust
 from app.stride import Stride
+from app.views.joint_menu import bind_joint_menu
 
 if TYPE_CHECKING:
     from app.main_window import MainWindow
@@ -31,6 +33,7 @@ def bind_commands(window: MainWindow) -> None:
     bind("change_keys", window.change_keys)
     bind("palette", window.show_palette)
     # The rooms, one line each.
+    bind_trust(window.commands, session)
     window.labels.bind_commands(window.commands)
     window.panels.tracks.bind_commands(window.commands)
     window.copying.bind_commands(window.commands)
@@ -72,12 +75,17 @@ def _bind_views(window: MainWindow) -> None:
     window.commands.bind_hold("loupe", views.set_loupe)
     for name, field in (
         ("residuals", "residuals"),
+        ("epipolar", "epipolar"),
+        ("snapping", "snapping"),
         ("boxes", "boxes"),
         ("bystanders", "bystanders"),
         ("person_labels", "labels"),
         ("ellipsoids", "ellipsoids"),
     ):
         bind(name, lambda field=field: _toggle(window, field))
+    bind("placing", views.editing.toggle_placing)
+    bind("cancel", views.editing.cancel)
+    bind_joint_menu(views, session, window.commands)
     bind("picture_tone", window.show_tone)
     bind("theme", lambda: session.set_display(theme=_other_theme(window)))
 

@@ -15,6 +15,8 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QScrollArea, QVBoxLay
 from app.format import joint_name, length
 from app.inspector.empty import why_empty
 from app.inspector.gauge import JointGauge, Standing
+from app.inspector.left_out_list import LeftOutList, left_out_views
+from app.inspector.verdict_card import VerdictCard
 from app.inspector.weight_strip import WeightStrip
 from app.theme import GRID_PX, TITLE_PT, font, person_color, theme_named
 from core.diagnosis import effective_lengths_mm, explain_joint, joint_uncertainty
@@ -52,14 +54,14 @@ class JointPage(QScrollArea):
         self.verdict = QLabel()
         self.verdict.setFont(font(bold=True))
         head.addWidget(self.verdict)
-        self.reason = QLabel()
-        self.reason.setWordWrap(True)
-        self.reason.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        column.addWidget(self.reason)
+        self.card = VerdictCard(session)
+        column.addWidget(self.card)
         self.gauge = JointGauge(session)
         column.addWidget(self.gauge)
         self.strip = WeightStrip(session)
         column.addWidget(self.strip)
+        self.left_out = LeftOutList(session)
+        column.addWidget(self.left_out)
         self.place = QLabel()
         self.place.setWordWrap(True)
         self.place.setProperty("muted", True)
@@ -69,10 +71,15 @@ class JointPage(QScrollArea):
         session.diagnosis_changed.connect(self._show)
         session.cursor_changed.connect(self._show)
         session.display_changed.connect(self._show)
+        session.edited.connect(self._on_edited)
 
     def showEvent(self, event: QShowEvent) -> None:
         """Catch up with what happened while another page was in front."""
         super().showEvent(event)
+        self._show()
+
+    def _on_edited(self, _change: object) -> None:
+        self._shown = ()  # a review is no part of the diagnosis
         self._show()
 
     def _show(self, *_what: object) -> None:
@@ -88,16 +95,17 @@ class JointPage(QScrollArea):
             return
         self._shown = shown
         has_joint = not (project is None or diagnosis is None or row is None or joint is None)
-        for part in (self.title, self.verdict, self.gauge, self.strip, self.place):
+        for part in (self.title, self.verdict, self.gauge, self.strip, self.left_out, self.place):
             part.setVisible(has_joint)
         if project is None or diagnosis is None or row is None or joint is None:
-            self.reason.setStyleSheet("")
-            self.reason.setText(why_empty(session))
+            self.card.show_words(why_empty(session))
             return
         explanation = explain_joint(diagnosis, project.rig, row, joint)
         self._show_verdict(explanation, diagnosis.persons[row], project.skeleton.joints[joint])
         self.gauge.show_standing(_standing(explanation, diagnosis, row, joint))
+        self.card.show_verdict(explanation, diagnosis, row, joint)
         self.strip.show_reasons(explanation)
+        self.left_out.show_views(left_out_views(diagnosis, row, joint))
         place = self._place_text(row, joint)
         self.place.setText(place)
         self.place.setVisible(bool(place))
@@ -111,11 +119,6 @@ class JointPage(QScrollArea):
         verdict = "degenerate" if explanation.degenerate else "discarded"
         self.verdict.setText("kept" if explanation.kept else verdict)
         self.verdict.setStyleSheet("" if explanation.kept else f"color: {theme.problem};")
-        edge = theme.line if explanation.kept else theme.problem
-        self.reason.setStyleSheet(
-            f"background: {theme.panel}; border-left: 3px solid {edge}; padding: 4px 8px;"
-        )
-        self.reason.setText(explanation.sentence)
 
     def _place_text(self, row: int, joint: int) -> str:
         session = self._session

@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from PySide6.QtCore import QRectF, QSize, Qt
-from PySide6.QtGui import QColor, QFontMetricsF, QPainter, QPen
+from PySide6.QtGui import QBrush, QColor, QFontMetricsF, QPainter, QPen
 from PySide6.QtWidgets import QToolTip, QWidget
 
 from app.format import number, pixels
+from app.inspector.trust import toggle_muted
 from app.state import HoverTarget
 from app.theme import GRID_PX, SMALL_PT, font, quantity_color, quantity_ink, theme_named
+from core.errors import CommandRefusedError
 
 if TYPE_CHECKING:
     from PySide6.QtCore import QEvent
@@ -31,12 +33,13 @@ _MEANING = (
     "weight: how much the view counts\n"
     "residual: from the observation to the reprojected point\n"
     "leave-one-out: the same, with the point made from the other views\n"
-    "without it: what the discard rule would measure if the view were muted; ✕ discarded"
+    "without it: what the discard rule would measure if the view were muted; ✕ discarded\n"
+    "A click on a bar mutes the view for this joint, or lets it count again"
 )
 
 
 class WeightStrip(QWidget):
-    """Hover names the view everywhere; a click selects its camera."""
+    """Hover names the view everywhere; a click on a name selects the camera, on a bar mutes it."""
 
     def __init__(self, session: Session) -> None:
         super().__init__()
@@ -111,12 +114,16 @@ class WeightStrip(QWidget):
             )
         for camera, name in enumerate(project.rig.names):
             is_seen = bool(diagnosis.observed[row, camera, joint])
+            is_muted = bool(diagnosis.muted[row, camera, joint])
             self._paint_head(painter, theme, camera, name, is_seen=is_seen)
-            if not is_seen:
+            if is_muted:
+                self._paint_muted(painter, theme, camera)
+            elif not is_seen:
                 self._paint_unseen(painter, theme, camera)
                 continue
-            weight = float(diagnosis.triangulation.weights[row, camera, joint])
-            self._paint_weight(painter, theme, camera, weight)
+            else:
+                weight = float(diagnosis.triangulation.weights[row, camera, joint])
+                self._paint_weight(painter, theme, camera, weight)
             residuals = diagnosis.residual_px, diagnosis.loo_residual_px
             self._paint_numbers(
                 painter, theme, camera, [float(each[row, camera, joint]) for each in residuals]
@@ -149,6 +156,20 @@ class WeightStrip(QWidget):
         painter.setPen(QColor(theme.muted))
         wordy = painter.fontMetrics().horizontalAdvance("not seen") + 4 <= bar.width()
         painter.drawText(bar, _CENTER, "not seen" if wordy else "–")
+
+    def _paint_muted(self, painter: QPainter, theme: Theme, camera: int) -> None:
+        bar = self._bar(camera)
+        painter.setPen(QPen(QColor(theme.line), 1))
+        painter.setBrush(QBrush(QColor(theme.line), Qt.BrushStyle.BDiagPattern))
+        painter.drawRect(bar)
+        painter.setBrush(Qt.BrushStyle.NoBrush)
+        words = "muted" if painter.fontMetrics().horizontalAdvance("muted") < bar.width() else "off"
+        box = painter.fontMetrics().boundingRect(words).adjusted(-2, 0, 2, 0)
+        patch = QRectF(box)
+        patch.moveCenter(bar.center())
+        painter.fillRect(patch, QColor(theme.window))
+        painter.setPen(QColor(theme.text))
+        painter.drawText(bar, _CENTER, words)
 
     def _paint_weight(self, painter: QPainter, theme: Theme, camera: int, weight: float) -> None:
         bar = self._bar(camera)
@@ -206,11 +227,12 @@ class WeightStrip(QWidget):
         if diagnosis is None or row is None or joint is None:
             return ""
         name = session.require_project().rig.names[camera]
-        if not diagnosis.observed[row, camera, joint]:
+        is_muted = bool(diagnosis.muted[row, camera, joint])
+        if not diagnosis.observed[row, camera, joint] and not is_muted:
             return f"{name} does not see the joint"
         weight = float(diagnosis.triangulation.weights[row, camera, joint])
         lines = [
-            f"{name}: weight {weight:.2f}",
+            f"{name}: {'muted, takes no part' if is_muted else f'weight {weight:.2f}'}",
             f"residual {pixels(float(diagnosis.residual_px[row, camera, joint]))} "
             "to the triangulated point",
             f"leave-one-out residual {pixels(float(diagnosis.loo_residual_px[row, camera, joint]))}"
@@ -221,9 +243,11 @@ class WeightStrip(QWidget):
             value, is_kept = self._without[camera]
             verdict = "kept" if is_kept else "discarded"
             what = "WSS" if reasons.unit == "mm" else "agreeing"
-            lines.append(f"without it: {what} {reasons.format_value(value)}, {verdict}")
+            side = "with it" if is_muted else "without it"
+            lines.append(f"{side}: {what} {reasons.format_value(value)}, {verdict}")
         if reasons is not None and camera in reasons.disagreeing:
             lines.append("the other views contradict it")
+        lines.append("Click: let it count again" if is_muted else "Click: mute it for this joint")
         return "\n".join(lines)
 
     def leaveEvent(self, _event: QEvent) -> None:
@@ -231,10 +255,17 @@ class WeightStrip(QWidget):
         self._session.hover(None)
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
-        """Select the camera."""
+        """On a name select the camera; below it, mute the view or let it count again."""
         camera = self._camera_at(event.position().x())
-        if camera is not None:
+        if camera is None or event.button() != Qt.MouseButton.LeftButton:
+            return
+        if event.position().y() < _ROW_PX:
             self._session.select(camera=camera)
+            return
+        try:
+            toggle_muted(self._session, camera)
+        except CommandRefusedError as error:
+            self._session.message_posted.emit(str(error))
 
 
 def _captions(unit: str) -> tuple[str, ...]:

@@ -58,15 +58,11 @@ class Cure:
         without: indices of these views.
         value: what the rule in force measures then.
         point_mm: (x, y, z) world, where the joint would be.
-        weights: of all C views then.
-        wss_mm: of the joint then; NaN for two views.
     """
 
     without: tuple[int, ...]
     value: float
     point_mm: tuple[float, float, float]
-    weights: tuple[float, ...]
-    wss_mm: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -210,13 +206,7 @@ class _Case:
             value = self._value(wss, weights, views, bool(lost[row]))
             x, y, z = found.points_mm[row, 0].tolist()
             without = tuple(int(c) for c in np.flatnonzero(self.seen & ~views))
-            cure = Cure(
-                without=without,
-                value=value,
-                point_mm=(x, y, z),
-                weights=tuple(weights.tolist()),
-                wss_mm=wss,
-            )
+            cure = Cure(without=without, value=value, point_mm=(x, y, z))
             cases.append((value, bool(found.kept[row, 0]), None if lost[row] else cure))
         return cases
 

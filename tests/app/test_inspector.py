@@ -64,7 +64,7 @@ def test_the_page_of_a_hidden_tab_is_made_when_it_is_shown(window):
 def test_an_absent_person_is_said_with_what_to_do(window):
     window.session.select(person=999)
     page = window.inspector.joint_page
-    assert "#999 is not in this frame" in page.reason.text()
+    assert "#999 is not in this frame" in page.card.reason.text()
     assert not page.strip.isVisible()
     assert "Tab" in why_empty(window.session)
 

@@ -79,7 +79,6 @@ def test_the_cure_of_a_discarded_joint_is_where_it_would_be():
     assert not plain.kept
     assert plain.cure.without == (4,)
     np.testing.assert_allclose(plain.cure.point_mm, truth, atol=0.1)
-    assert plain.cure.weights[4] == 0
     after = diagnose_frame(frame_of(points), RIG, PAIRWISE, muted)
     np.testing.assert_allclose(plain.cure.point_mm, after.triangulation.points_mm[0, 0], atol=1e-6)
 
