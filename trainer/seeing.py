@@ -120,7 +120,16 @@ def see(module: nn.Module, batch: Batch, device: Device) -> Seen:
 
 
 def pseudo_targets(loss: TriangulationLoss, seen: Seen) -> PseudoTargets:
-    """What unlabelled groups are held against, from points or heatmaps as the loss is told to."""
+    """What unlabelled groups are held against, from points or heatmaps as the loss is told to.
+
+    Joints that somebody rejected count for nothing, whatever the views say.
+    """
+    targets = _targets(loss, seen)
+    rejected = seen.batch.rejected
+    return targets if rejected is None else targets.without(rejected)
+
+
+def _targets(loss: TriangulationLoss, seen: Seen) -> PseudoTargets:
     if loss.options.evidence == "points":
         return loss.targets(seen.points_raw, None, seen.batch, seen.weights)
     groups, num_cameras = seen.batch.in_view.shape

@@ -81,6 +81,7 @@ class Batch:
         targets_px: (G, C, J, 2) float64 raw, what the detector should say; NaN = no label.
         points_mm: (G, J, 3) float64, the 3D labels; NaN = none.
         lift_images: (G, C, 3, s, s) uint8, square and never varied; None where not asked for.
+        rejected: (G, J) bool, joints that never serve as pseudo-labels; None = none of them.
     """
 
     groups: tuple[Group, ...]
@@ -95,6 +96,7 @@ class Batch:
     targets_px: Tensor
     points_mm: Tensor
     lift_images: Tensor | None = None
+    rejected: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.groups)
@@ -154,6 +156,7 @@ class Batch:
             targets_px=change(self.targets_px),
             points_mm=change(self.points_mm),
             lift_images=None if self.lift_images is None else change(self.lift_images),
+            rejected=None if self.rejected is None else change(self.rejected),
         )
 
     def values_swapped(self, values: Tensor, mirror: Sequence[int] | None = None) -> Tensor:
@@ -407,6 +410,7 @@ class _Making:
             targets_px=torch.from_numpy(self._targets),
             points_mm=torch.from_numpy(self._points),
             lift_images=None if lift is None else torch.from_numpy(lift).permute(0, 1, 4, 2, 3),
+            rejected=torch.from_numpy(self._data.rejected_joints(self._groups)),
         )
 
     def _make_group(self, place: int, pictures: FramePictures) -> None:

@@ -15,7 +15,7 @@ Shape suffixes: G groups, C cameras, J joints.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 import torch
@@ -131,6 +131,16 @@ class PseudoTargets:
     def pick(self, index: Tensor | slice) -> PseudoTargets:
         """Those groups alone."""
         return self._mapped(lambda value: value[index])
+
+    def without(self, rejected: Tensor) -> PseudoTargets:
+        """With joints (G, J) that count for nothing: somebody said that they are wrong."""
+        left = ~rejected.to(self.kept.device)
+        return replace(
+            self,
+            kept=self.kept & left,
+            counted=self.counted & left[:, None],
+            factors=self.factors * left[:, None],
+        )
 
     @classmethod
     def joined(cls, parts: Sequence[PseudoTargets]) -> PseudoTargets:

@@ -67,6 +67,9 @@ class DotRecording:
     def label_px(self, person: int, frame: int) -> np.ndarray:
         return np.full((len(self.rig), 3, 2), np.nan)
 
+    def rejected_joints(self, person: int, frame: int) -> np.ndarray:
+        return np.array([person == 1 and frame == 2, False, False])
+
     def boxes_px(self, person: int, frame: int) -> np.ndarray:
         points = self.rig.project(self.points_mm(person, frame))
         boxes = np.concatenate([points.min(axis=1) - 12, points.max(axis=1) + 12], axis=-1)

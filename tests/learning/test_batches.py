@@ -23,6 +23,7 @@ TENSORS = (
     "targets_px",
     "points_mm",
     "lift_images",
+    "rejected",
     "rig_index",
 )
 
@@ -52,6 +53,15 @@ def test_a_batch_is_the_same_however_it_is_made(tmp_path):
         for made in cached.stream(itertools.repeat(request, 7)):
             assert same(made, expected)
         assert not same(plain.batch(groups, (3, 15), augmented=True), expected)
+
+
+def test_a_batch_knows_the_joints_that_somebody_rejected():
+    data = data_of(DotRecording())
+    groups = (Group(0, 0, 2), Group(0, 1, 2), Group(0, 2, 3))
+    with loader(data) as maker:
+        batch = maker.batch(groups, (0,), augmented=False)
+    assert batch.rejected.nonzero().tolist() == [[1, 0]]
+    assert [part.rejected.any().item() for part in batch.micro(1)] == [False, True, False]
 
 
 def test_a_group_looks_the_same_in_any_batch(tmp_path):

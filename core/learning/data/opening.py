@@ -10,6 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from core.errors import DataError
 from core.learning.data.posedata import PoseData
 from core.learning.data.protocols import Protocol, read_protocol
@@ -51,7 +53,7 @@ def open_data(
     data = PoseData(
         name=f"{dataset.name} by {protocol.name}",
         recordings=_without_other_labels(
-            dataset.recordings, selection.labelled + selection.held_out
+            dataset.recordings, selection.labelled, selection.held_out
         ),
         skeleton=dataset.skeleton,
         labelled=selection.labelled,
@@ -72,14 +74,20 @@ def open_data(
 
 
 def _without_other_labels(
-    recordings: tuple[PoseRecording, ...], groups: GroupList
+    recordings: tuple[PoseRecording, ...], labelled: GroupList, held_out: GroupList
 ) -> tuple[PoseRecording, ...]:
-    """The recordings with the labels of these groups alone."""
-    parts = [groups.rows[groups.rows[:, 0] == number, 1:] for number in range(len(recordings))]
-    return tuple(
-        replace(recording, labels=recording.labels.of(keys))
-        for recording, keys in zip(recordings, parts, strict=True)
-    )
+    """The recordings with the labels of these groups alone; of labelled ones, accepted points too.
+
+    A held-out group keeps what people labelled: nothing is measured against pseudo-labels.
+    """
+    found: list[PoseRecording] = []
+    for number, recording in enumerate(recordings):
+        learned, kept = (g.rows[g.rows[:, 0] == number, 1:] for g in (labelled, held_out))
+        labels = recording.labels.of(np.concatenate([learned, kept]))
+        if recording.accepted is not None:
+            labels = labels.completed_by(recording.accepted.of(learned))
+        found.append(replace(recording, labels=labels))
+    return tuple(found)
 
 
 def _open(
@@ -95,8 +103,9 @@ def _open(
             raise _no_source(protocol, "a project, or of several")
         several = projects_in(folder) if options.source else []
         if several:
-            return open_projects(several, protocol, cameras)
-        return open_project(folder, protocol, cameras, None if options.source else labels_db)
+            return open_projects(several, protocol, cameras, use_accepted=options.use_accepted)
+        snapshot = None if options.source else labels_db
+        return open_project(folder, protocol, cameras, snapshot, use_accepted=options.use_accepted)
     if protocol.labels == "detections":
         raise DataError(
             protocol.name,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from types import TracebackType
     from typing import Self
 
@@ -57,6 +58,11 @@ class PoseData:
     def points_mm(self, group: Group) -> NDArray[np.float64]:
         """(J, 3) the 3D label, world; NaN = none, as for all groups but labelled and held-out."""
         return self.recording(group).points_mm(group.person, group.frame)
+
+    def rejected_joints(self, groups: Sequence[Group]) -> NDArray[np.bool_]:
+        """(G, J) the joints that somebody rejected: they never serve as pseudo-labels."""
+        rows = [self.recording(one).rejected_joints(one.person, one.frame) for one in groups]
+        return np.array(rows, dtype=np.bool_).reshape(len(groups), self.skeleton.num_joints)
 
     def targets_px(self, group: Group) -> NDArray[np.float64]:
         """(C, J, 2) raw pixels: where the 3D label is in each view, else the label of the view.

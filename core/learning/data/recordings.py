@@ -88,6 +88,49 @@ class LabelTable:
         views = None if self.label_px is None else self.label_px[rows]
         return LabelTable(self.keys[rows], self.points_mm[rows], views)
 
+    def completed_by(self, others: LabelTable) -> LabelTable:
+        """With the 3D labels of others for joints that have no label here, in space or in a view.
+
+        A joint that somebody placed in one view after accepting its point was not right as it was.
+        """
+        index = np.union1d(self._packed, others._packed)
+        keys = np.stack([index & 0xFFFFFFFF, index >> 32], axis=1).astype(np.int32)
+        mine, theirs = self.rows_of(keys), others.rows_of(keys)
+        points = _picked(others.points_mm, theirs)
+        own = _picked(self.points_mm, mine)
+        views = None if self.label_px is None else _picked(self.label_px, mine)
+        if views is not None:
+            placed = np.isfinite(views).all(-1).sum(axis=1) > 0  # (N, J), in any view
+            points[placed] = np.nan
+        return LabelTable(keys, np.where(np.isnan(own), points, own), views)
+
+
+def _picked(values: NDArray[np.floating], rows: NDArray[np.intp]) -> NDArray[np.floating]:
+    """The rows of these numbers; NaN for -1."""
+    found = np.full((len(rows), *values.shape[1:]), np.nan)
+    found[rows >= 0] = values[rows[rows >= 0]]
+    return found
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rejected:
+    """Joints that somebody rejected: they never serve as pseudo-labels.
+
+    Attributes:
+        keys: (N, 2) int32 person, frame; sorted by frame, then person, each once.
+        joints: (N, J) bool.
+    """
+
+    keys: NDArray[np.int32]
+    joints: NDArray[np.bool_]
+
+    def of(self, keys: NDArray[np.integer]) -> NDArray[np.bool_]:
+        """(K, J) the rejected joints of each key (person, frame)."""
+        rows = rows_among(packed(self.keys), keys)
+        found = np.zeros((len(keys), self.joints.shape[1]), dtype=np.bool_)
+        found[rows >= 0] = self.joints[rows[rows >= 0]]
+        return found
+
 
 class Places(Protocol):
     """Where people are in the views of a recording."""
@@ -129,6 +172,9 @@ class PoseRecording:
         rig: the C cameras in use.
         skeleton: J joints.
         labels: who is labelled, and how.
+        accepted: pseudo-labels that somebody accepted, where a training may learn from them; they
+            are no part of `labels`, so that nothing is ever evaluated on them. None = none.
+        rejected: joints that never serve as pseudo-labels; None = none.
         places: who is where.
         pictures: of these C cameras.
         first_frame_number: what people call frame 0.
@@ -141,6 +187,8 @@ class PoseRecording:
     places: Places
     pictures: PictureSource
     first_frame_number: int = 0
+    accepted: LabelTable | None = None
+    rejected: Rejected | None = None
 
     def boxes_px(self, person: int, frame: int) -> NDArray[np.float64]:
         """(C, 4) x0 y0 x1 y1 in raw pixels; NaN where the person is not in view, or not there."""
@@ -163,6 +211,12 @@ class PoseRecording:
         if row < 0 or self.labels.label_px is None:
             return np.full((len(self.rig), self.skeleton.num_joints, 2), np.nan)
         return self.labels.label_px[row].astype(np.float64)
+
+    def rejected_joints(self, person: int, frame: int) -> NDArray[np.bool_]:
+        """(J,) the joints that somebody rejected."""
+        if self.rejected is None:
+            return np.zeros(self.skeleton.num_joints, dtype=np.bool_)
+        return self.rejected.of(np.array([(person, frame)]))[0]
 
     def read(
         self, camera: int, frame: int, size_px: tuple[int, int] | None = None

@@ -62,15 +62,22 @@ def select(dataset: DataSet, protocol: Protocol, options: DataOptions) -> Select
     every_label = _rows([one.labels.keys for one in dataset.recordings])
     seen = every_label[_num_views(dataset.recordings, every_label) >= 1]
     held = _held_out(dataset, protocol, options, seen)
-    labelled = _labelled(seen, held, protocol, options)
+    by_people = _labelled(seen, held, protocol, options)
+    accepted = _accepted(dataset, held, protocol, options)
+    labelled = np.concatenate([by_people, _without(accepted, by_people)])
     selection = Selection(
         labelled=GroupList(labelled),
-        unlabelled=GroupList(_unlabelled(dataset, protocol, options, labelled, every_label, held)),
+        unlabelled=GroupList(
+            _without(
+                _unlabelled(dataset, protocol, options, by_people, every_label, held), accepted
+            )
+        ),
         held_out=GroupList(held.evaluated),
     )
     selection.notes = [
         *dataset.notes,
         *held.notes,
+        *_accepted_notes(accepted),
         *_notes(dataset, protocol, options, selection, held, len(every_label) - len(seen)),
     ]
     return selection
@@ -130,6 +137,33 @@ def _labelled(labels: Rows, held: _HeldOut, protocol: Protocol, options: DataOpt
     if options.max_labelled:
         count = min(count, options.max_labelled)
     return _whole_frames(rows, count) if rule.whole_frames else evenly_spaced(rows, count)
+
+
+def _accepted(dataset: DataSet, held: _HeldOut, protocol: Protocol, options: DataOptions) -> Rows:
+    """Groups with accepted pseudo-labels that may be learned from, whatever share of labels is.
+
+    Unlike a label, an accepted joint leaves the other people of its frame in the unlabelled pool:
+    accepting by a query would empty it.
+    """
+    tables = [one.accepted for one in dataset.recordings]
+    rows = _rows([np.zeros((0, 2), np.int32) if t is None else t.keys for t in tables])
+    rule = protocol.labelled
+    if not len(rows) or rule.percent == 0 or options.labelled_percent == 0:
+        return rows[:0]
+    free = ~np.isin(rows[:, 1], list(held.people)) & ~_within(rows, held.block)
+    if rule.people:
+        free &= np.isin(rows[:, 1], rule.people)
+    rows = _without(rows[free], held.rows)
+    return rows[_num_views(dataset.recordings, rows) >= 1]
+
+
+def _accepted_notes(accepted: Rows) -> list[str]:
+    if not len(accepted):
+        return []
+    return [
+        f"Accepted pseudo-labels of {len(accepted)} groups are learned from (data.use_accepted); "
+        "nothing is evaluated on them."
+    ]
 
 
 def _whole_frames(rows: Rows, count: int) -> Rows:

@@ -21,13 +21,20 @@ def projects_in(folder: Path) -> list[Path]:
     return sorted(path.parent for path in folder.glob("*/project.toml"))
 
 
-def open_projects(folders: list[Path], protocol: Protocol, cameras: tuple[str, ...]) -> DataSet:
+def open_projects(
+    folders: list[Path],
+    protocol: Protocol,
+    cameras: tuple[str, ...],
+    *,
+    use_accepted: bool = False,
+) -> DataSet:
     """Read several projects, each with its own labels and rig.
 
     Args:
         folders: at least one.
         protocol: says what their labels are.
         cameras: names of those in use, in every project; empty = all.
+        use_accepted: whether accepted pseudo-labels may be learned from.
 
     Raises:
         DataError: where one cannot be read, or they differ in skeleton or number of cameras.
@@ -35,7 +42,7 @@ def open_projects(folders: list[Path], protocol: Protocol, cameras: tuple[str, .
     parts: list[DataSet] = []
     try:
         for folder in folders:
-            parts.append(open_project(folder, protocol, cameras, None))
+            parts.append(open_project(folder, protocol, cameras, None, use_accepted=use_accepted))
             _require_like(folder, parts[-1], parts[0])
     except BaseException:
         for part in parts:

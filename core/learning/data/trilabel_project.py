@@ -1,7 +1,9 @@
 """A trilabel project as a data set: its labels, or its detections in the place of labels.
 
 Labels come from labels.db (a run's own snapshot, where there is one): 3D labels as they are, and
-joints labelled in two or more views triangulated. People are where their ground tracks say; without
+joints labelled in two or more views triangulated; a label that was reprojected from other views
+has no part in that. Accepted pseudo-labels are handed on by themselves, where they are asked for,
+and what was rejected always. People are where their ground tracks say; without
 a track, about their 3D pose; without that, where the view itself saw them. Nothing else is read: a
 generated match's truth.h5 lies outside the project and is none of its business.
 """
@@ -24,12 +26,13 @@ from core.learning.data.dataset import (
     pose_boxes,
 )
 from core.learning.data.pictures import Library, SourcePictures
-from core.learning.data.recordings import LabelTable, PoseRecording
+from core.learning.data.recordings import LabelTable, PoseRecording, Rejected
 from core.learning.data.tracked import CombinedPlaces, PicturedPlaces, TrackBoxes
 from core.project import Project
 from core.project.label_rows import LabelRows
 from core.project.labels import LabelStore
 from core.project.observing import assemble_block
+from core.project.reviewing import ReviewState, accepted_between, reviews_between
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -41,11 +44,17 @@ if TYPE_CHECKING:
 
 LAYOUT = "a project folder made by 'trilabel import' or 'trilabel new'"
 _FRAMES_PER_BLOCK = 256
+_ENOUGH = 0.5  # of the joints: fewer make neither a pose nor a box about it
 _NOBODY = np.zeros(0, dtype=np.int32)
 
 
 def open_project(
-    folder: Path, protocol: Protocol, cameras: tuple[str, ...], labels_db: Path | None
+    folder: Path,
+    protocol: Protocol,
+    cameras: tuple[str, ...],
+    labels_db: Path | None,
+    *,
+    use_accepted: bool = False,
 ) -> DataSet:
     """Read a project.
 
@@ -54,6 +63,7 @@ def open_project(
         protocol: says what its labels are.
         cameras: names of those in use; empty = all.
         labels_db: a snapshot of its labels; None = the project's own.
+        use_accepted: whether accepted pseudo-labels may be learned from.
 
     Raises:
         DataError: where a file is missing or damaged, or there is no camera of a name.
@@ -63,11 +73,12 @@ def open_project(
         seen = _Seen.empty(project)
         if protocol.labels == "detections" or project.tracks is None:
             seen = _scan(project)
-        if protocol.labels == "detections":
-            enough = np.isfinite(seen.points_mm).all(-1).mean(axis=1) >= 0.5
-            whole = LabelTable(seen.keys[enough], seen.points_mm[enough])
-        else:
-            with _label_store(project, labels_db) as store:
+        with _label_store(project, labels_db) as store:
+            rejected = _rejected(project, store)
+            accepted = _accepted(project, store) if use_accepted else None
+            if protocol.labels == "detections":
+                whole = _detected_labels(seen, rejected)
+            else:
                 whole = _label_table(project, store)
         labels = LabelTable(
             whole.keys,
@@ -81,7 +92,7 @@ def open_project(
             skeleton=project.skeleton,
             labels=labels,
             places=PicturedPlaces(
-                _places(project, rig, places, labels, seen),
+                _places(project, rig, places, labels, seen, accepted),
                 [source is not None for source in sources.values()],
             ),
             pictures=SourcePictures(
@@ -91,6 +102,8 @@ def open_project(
                 cache_directory=_video_indices(project),
             ),
             first_frame_number=project.first_frame_number,
+            accepted=accepted,
+            rejected=rejected,
         )
         return DataSet(
             name=project.name,
@@ -130,9 +143,38 @@ def _label_table(project: Project, store: LabelStore) -> LabelTable:
     points_mm = np.full((len(keys), shape[1], 3), np.nan)
     label_px[_find(keys, rows.keys[:, [0, 2]]), rows.keys[:, 1], rows.keys[:, 3]] = rows.points_px
     points_mm[_find(keys, point_keys[:, :2]), point_keys[:, 2]] = points
-    points_mm = completed_points(points_mm, label_px, project.rig)
+    views_px = label_px.copy()
+    frame, camera, person, joint = rows.keys[rows.is_reprojected].T
+    row = _find(keys, np.stack([frame, person], axis=1))
+    views_px[row, camera, joint] = np.nan  # it would agree with what it was made from
+    points_mm = completed_points(points_mm, views_px, project.rig)
     said = has_label(points_mm, label_px)
     return LabelTable(keys[said][:, ::-1].astype(np.int32), points_mm[said], label_px[said])
+
+
+def _detected_labels(seen: _Seen, rejected: Rejected) -> LabelTable:
+    """Triangulated detections in the place of labels, but for what somebody rejected."""
+    points = np.where(rejected.of(seen.keys)[..., None], np.nan, seen.points_mm)
+    enough = np.isfinite(points).all(-1).mean(axis=1) >= _ENOUGH
+    return LabelTable(seen.keys[enough], points[enough])
+
+
+def _accepted(project: Project, store: LabelStore) -> LabelTable:
+    """All accepted points; locked ones are accepted, too."""
+    rows = accepted_between(store, 0, project.num_frames)
+    keys = np.unique(rows.keys[:, :2], axis=0)  # by frame, then person
+    points = np.full((len(keys), project.skeleton.num_joints, 3), np.nan)
+    points[_find(keys, rows.keys[:, :2]), rows.keys[:, 2]] = rows.points_mm
+    return LabelTable(keys[:, ::-1].astype(np.int32), points)
+
+
+def _rejected(project: Project, store: LabelStore) -> Rejected:
+    rows = reviews_between(store, 0, project.num_frames)
+    found = rows.keys[rows.state == ReviewState.REJECTED]
+    keys = np.unique(found[:, :2], axis=0)
+    joints = np.zeros((len(keys), project.skeleton.num_joints), dtype=np.bool_)
+    joints[_find(keys, found[:, :2]), found[:, 2]] = True
+    return Rejected(keys[:, ::-1].astype(np.int32), joints)
 
 
 def _find(keys: NDArray[np.int64], wanted: NDArray[np.int64]) -> NDArray[np.intp]:
@@ -203,7 +245,7 @@ def _detected(
             start,
             stop,
             shape,
-            detections=[*project.detections.blocks(start, stop)],
+            detections=[*project.identified(start, stop)],
             labels=_no_labels(),
             tracked=(_NOBODY, _NOBODY),
         )
@@ -225,7 +267,12 @@ def _no_labels() -> LabelRows:
 
 
 def _places(
-    project: Project, rig: Rig, cameras: list[int], labels: LabelTable, seen: _Seen
+    project: Project,
+    rig: Rig,
+    cameras: list[int],
+    labels: LabelTable,
+    seen: _Seen,
+    accepted: LabelTable | None,
 ) -> CombinedPlaces:
     spec = project.spec
     parts: list[TrackBoxes | StoredBoxes] = []
@@ -234,4 +281,8 @@ def _places(
     parts.append(StoredBoxes(labels.keys, pose_boxes(labels.points_mm, labels.label_px, rig)))
     if len(seen.keys):
         parts.append(StoredBoxes(seen.keys, seen.boxes_px[:, cameras]))
+    if accepted is not None and len(accepted):
+        enough = np.isfinite(accepted.points_mm).all(-1).mean(axis=1) >= _ENOUGH
+        boxes = pose_boxes(accepted.points_mm[enough], None, rig)
+        parts.append(StoredBoxes(accepted.keys[enough], boxes))
     return CombinedPlaces(parts)

@@ -82,7 +82,9 @@ class DataOptions:
         unit="%",
     )
     use_accepted: bool = option(
-        True, "Accepted pseudo-labels count as labels. Without effect so far: none can be accepted."
+        True,
+        "Learn from accepted pseudo-labels too, beside the share of labels that is used; nothing "
+        "is evaluated on them.",
     )
     test_people_unlabelled: bool = option(
         False, "Let test people into the unlabelled pool (said in every report)."
