@@ -104,6 +104,13 @@ class Editing(QObject):
             self._session.select(joint=0)
         self._set_placing(is_on=True)
 
+    @property
+    def can_cancel(self) -> bool:
+        """Whether there is anything to leave."""
+        session = self._session
+        modes = (session.preview, session.feet_mode, session.track_preview)
+        return self._is_placing or any(mode is not None for mode in modes)
+
     def cancel(self) -> None:
         """Let go of what is being moved, as it was; else leave the placing of joints."""
         if self._grab is not None:

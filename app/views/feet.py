@@ -7,6 +7,7 @@ another view. A click is one edit, and goes on by as many frames as the mode say
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,7 +16,7 @@ from PySide6.QtGui import QColor, QFont, QPainter, QPen, QPolygonF
 
 from app.state import TrackPreview
 from app.theme import SMALL_PT, font, person_color
-from app.tracks.editing import edit_of, feet_plan, feet_spot
+from app.tracks.editing import edit_of, feet_meeting, feet_plan
 from core.errors import CommandRefusedError, DataError
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
 _RING_POINTS = 32
 _CROSS_PX = 7.0
+# Levels of the floor nearer than that are the same.
+_LEVEL_MM = 20.0
 
 
 class Feet:
@@ -54,7 +57,8 @@ class Feet:
         spot = None
         if panel is not None and at is not None and panel.cell.picture.contains(at.x(), at.y()):
             try:
-                spot = feet_spot(self._session.require_project(), self._with(mode, panel, at))
+                clicks = self._with(mode, panel, at)
+                spot = feet_meeting(self._session.require_project(), clicks, mode.floor_mm).spot_mm
             except CommandRefusedError:
                 spot = None  # over the horizon: nothing to show, and a click will say so
         self._session.set_track_preview(
@@ -86,9 +90,12 @@ class Feet:
                 f"#{mode.person}: now click the same feet in another view (Esc: stop)."
             )
             return
-        spot = feet_spot(project, clicks)
-        session.apply(edit_of(feet_plan(project, mode, frame, spot), project))
+        met = feet_meeting(project, clicks, mode.floor_mm)
+        session.apply(edit_of(feet_plan(project, mode, frame, met.spot_mm), project))
         self._clicks = {}
+        if len(clicks) > 1 and abs(met.height_mm - mode.floor_mm) > _LEVEL_MM:
+            # What two views tell of the floor holds for clicks in one.
+            session.set_feet_mode(replace(mode, floor_mm=round(met.height_mm, -1)))
         if mode.step:
             session.step(mode.step)
             if session.cursor.frame == frame:

@@ -14,8 +14,6 @@ from PySide6.QtWidgets import QMenu
 from core.project import JointKey
 
 if TYPE_CHECKING:
-    from PySide6.QtCore import QPoint
-
     from app.commands import Commands
     from app.session import Session
     from app.views.grid import ViewGrid
@@ -49,17 +47,6 @@ def make_joint_menu(
     _add_heading(menu, f"All of #{target.person}")
     _fill(menu, commands, _PERSON, "")
     return menu
-
-
-def bind_joint_menu(grid: ViewGrid, session: Session, commands: Commands) -> None:
-    """Open the menu where a joint is clicked with the right button."""
-
-    def open_menu(target: JointTarget, at: QPoint) -> None:
-        menu = make_joint_menu(grid, session, commands, target)
-        menu.exec(at)
-        menu.deleteLater()
-
-    grid.joint_menu_requested.connect(open_menu)
 
 
 def _add_heading(menu: QMenu, text: str) -> None:
