@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from app.inspector.trust import bind_trust
 from app.stride import Stride
-from app.views.joint_menu import bind_joint_menu
+from app.views.binding import bind_editing
 
 if TYPE_CHECKING:
     from app.main_window import MainWindow
@@ -83,9 +83,7 @@ def _bind_views(window: MainWindow) -> None:
         ("ellipsoids", "ellipsoids"),
     ):
         bind(name, lambda field=field: _toggle(window, field))
-    bind("placing", views.editing.toggle_placing)
-    bind("cancel", views.editing.cancel)
-    bind_joint_menu(views, session, window.commands)
+    bind_editing(views, session, window.commands)
     bind("picture_tone", window.show_tone)
     bind("theme", lambda: session.set_display(theme=_other_theme(window)))
 

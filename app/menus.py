@@ -13,7 +13,7 @@ MENUS: dict[str, tuple[str | None, ...]] = {
     "Project": ("open", "new", "close", None, "load_truth", None, "quit"),
     "Edit": (
         *("undo", "redo", "history"),
-        *(None, "mark_visible", "mark_occluded", "mark_outside", "delete_joint"),
+        *(None, "placing", "mark_visible", "mark_occluded", "mark_outside", "delete_joint"),
         *(None, "confirm_joint", "confirm_person", "reset_joint", "reset_person"),
         *(None, "accept_ghost", "accept_ghosts_view", "accept_ghosts_all"),
         *(None, "copy_pose", "copy_previous"),
@@ -33,7 +33,7 @@ MENUS: dict[str, tuple[str | None, ...]] = {
     ),
     "Views": (
         *("grid", "focus", "frame_person", "reset_zoom", "hide_camera", "show_cameras"),
-        *(None, "residuals", "boxes", "bystanders", "person_labels"),
+        *(None, "residuals", "epipolar", "snapping", "boxes", "bystanders", "person_labels"),
         *(None, "picture_tone", "theme"),
     ),
     "Tracks": (
