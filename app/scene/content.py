@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 
-from app.scene.evidence import hover_strokes, joint_strokes, person_ellipsoids
+from app.scene.evidence import NO_ELLIPSOIDS, hover_strokes, joint_strokes, person_ellipsoids
 from app.scene.figures import (
     NOBODY,
     figure_strokes,
@@ -22,7 +22,7 @@ from app.scene.figures import (
 from app.scene.forms import drag_strokes, ghost_strokes, read_decisions, review_strokes
 from app.scene.labels import Label, LabelStyle
 from app.scene.stage import make_stage
-from app.scene.strokes import no_strokes
+from app.scene.strokes import no_strokes, rgba
 from app.scene.surroundings import (
     CameraMarks,
     camera_faces,
@@ -205,13 +205,12 @@ class SceneContent:
         shadows = shadow_faces(stage, self.figures, self.theme)
         self._drawing.show_people(strokes, shadows, stage.body)
         self.decisions = read_decisions(project, stage, session.cursor.frame, self.figures.persons)
-        row = session.person_row
-        ellipsoids = no_strokes()
+        row, ellipsoids = session.person_row, NO_ELLIPSOIDS
         if session.display.ellipsoids and session.diagnosis is not None and row is not None:
             ellipsoids = person_ellipsoids(
-                stage, project.rig, session.diagnosis, row, session.cursor.joint, self.theme
+                stage, project.rig, session.diagnosis, row, session.cursor.joint
             )
-        self._drawing.show_ellipsoids(ellipsoids)
+        self._drawing.show_ellipsoids(ellipsoids, rgba(self.theme.text, 0.85))
 
     def _build_forms(self, stage: Stage, project: Project) -> None:
         session, figures, row = self._session, self.figures, self._session.person_row

@@ -2,7 +2,7 @@
 
 `SceneView` says what there is; this says how it comes to the screen. The one rule of time: a
 layer's strokes are rebuilt when what they show has changed, and a frame of an orbit only sorts
-the people from far to near and finds room for the labels.
+the people from far to near, outlines a dozen ellipsoids and finds room for the labels.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import numpy as np
 from PySide6.QtWidgets import QApplication
 
 from app.scene.canvas import FaceLayer, LabelLayer, Lens, SceneCanvas, StrokeLayer
+from app.scene.evidence import NO_ELLIPSOIDS, ellipse_strokes
 from app.scene.figures import far_to_near
 from app.scene.labels import Atlas, Label, PlacedLabel, arrange, label_at
 from app.scene.strokes import no_strokes, rgba
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from PySide6.QtGui import QImage
     from PySide6.QtWidgets import QWidget
 
+    from app.scene.evidence import Color, Ellipsoids
     from app.scene.strokes import Faces, Strokes
     from app.scene.viewpoint import Place, Size
     from app.theme import Theme
@@ -66,6 +68,8 @@ class SceneDrawing:
         self._caption: Label | None = None
         self._placed: list[PlacedLabel] = []
         self._people: Strokes = no_strokes()
+        self._ellipsoids = NO_ELLIPSOIDS
+        self._ellipsoid_color: Color = (1.0, 1.0, 1.0, 1.0)
         self._body = 1.0
         self._is_visible = False
         self.viewpoint: OrbitView | PictureView = OrbitView(np.zeros(3), 30.0)
@@ -163,9 +167,9 @@ class SceneDrawing:
         self._layers.people.set(strokes)
         self._layers.shadows.set(shadows)
 
-    def show_ellipsoids(self, strokes: Strokes) -> None:
-        """How well the selected person's joints are known."""
-        self._layers.ellipsoids.set(strokes)
+    def show_ellipsoids(self, ellipsoids: Ellipsoids, color: Color) -> None:
+        """How well the selected person's joints are known; outlined for every viewpoint anew."""
+        self._ellipsoids, self._ellipsoid_color = ellipsoids, color
 
     def show_forms(self, strokes: Strokes) -> None:
         """What people did to joints: ghosts, reviews, what is being dragged."""
@@ -200,6 +204,7 @@ class SceneDrawing:
         lens = Lens(pinhole, canvas.size, canvas.ratio)
         if len(self._people):
             layers.people.set_order(far_to_near(self._body, self._people, pinhole))
+        layers.ellipsoids.set(ellipse_strokes(self._ellipsoids, pinhole.R, self._ellipsoid_color))
         for layer in (
             layers.ground_faces,
             layers.shadows,

@@ -7,6 +7,7 @@ how far that view is off.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     from core.diagnosis import FrameDiagnosis
     from core.geometry import Camera, Rig
 
+    Color = tuple[float, float, float, float]
+
+_NUM_SIGMAS, _ELLIPSE_SIDES = 2.0, 24
 # With more pair candidates than this (12 views) only the nearest to their median are drawn.
 _MAX_CANDIDATES = 66
 # Of a body's size.
@@ -125,28 +129,55 @@ def _ellipsoid(
     return lines(stage.place(segments), rgba(theme.text, 0.7), px=(0.5, 0.5))
 
 
-def person_ellipsoids(
-    stage: Stage,
-    rig: Rig,
-    diagnosis: FrameDiagnosis,
-    row: int,
-    selected: int | None,
-    theme: Theme,
-) -> Strokes:
-    """How well each kept joint of a person is known: two standard deviations.
+@dataclass(frozen=True, slots=True, eq=False)
+class Ellipsoids:
+    """How well joints are known: N centres (N, 3) and covariances (N, 3, 3), stage units."""
 
-    The selected joint's is left out, since `joint_strokes` has it.
-    """
-    segments = [np.empty((0, 3))]
-    for joint in range(diagnosis.triangulation.points_mm.shape[1]):
-        uncertainty = None
-        if joint != selected and diagnosis.triangulation.kept[row, joint]:
-            uncertainty = joint_uncertainty(diagnosis, rig, row, joint)
+    centers: NDArray[np.float64]
+    covariances: NDArray[np.float64]
+
+
+NO_ELLIPSOIDS = Ellipsoids(np.empty((0, 3)), np.empty((0, 3, 3)))
+
+
+def person_ellipsoids(
+    stage: Stage, rig: Rig, diagnosis: FrameDiagnosis, row: int, selected: int | None
+) -> Ellipsoids:
+    """Those of a person's kept joints, without the selected one, which `joint_strokes` has."""
+    joints: list[int] = []
+    covariances: list[NDArray[np.float64]] = []
+    for joint in np.flatnonzero(diagnosis.triangulation.kept[row]).tolist():
+        uncertainty = joint_uncertainty(diagnosis, rig, row, joint) if joint != selected else None
         if uncertainty is not None:
-            center = diagnosis.triangulation.points_mm[row, joint]
-            segments.append(ellipsoid_lines(center, uncertainty.covariance_mm2))
-    placed = stage.place(np.concatenate(segments))
-    return lines(placed, rgba(theme.text, 0.7), px=(0.5, 0.5), outline_px=0.5)
+            joints.append(joint)
+            covariances.append(uncertainty.covariance_mm2)
+    if not joints:
+        return NO_ELLIPSOIDS
+    turned = stage.rotation @ np.stack(covariances) @ stage.rotation.T
+    centers = stage.place(diagnosis.triangulation.points_mm[row, joints])
+    return Ellipsoids(centers, turned / stage.unit_mm**2)
+
+
+def ellipse_strokes(ellipsoids: Ellipsoids, axes: NDArray[np.float64], color: Color) -> Strokes:
+    """The outlines of ellipsoids at two standard deviations, as they are seen.
+
+    A few pixels across, the three circles of an ellipsoid would be a blot; its outline is not.
+
+    Args:
+        ellipsoids: which.
+        axes: (3, 3) view_from_stage of whoever looks.
+        color: of the lines.
+    """
+    if not len(ellipsoids.centers):
+        return no_strokes()
+    across = axes[:2] @ ellipsoids.covariances @ axes[:2].T
+    variances, directions = np.linalg.eigh(across)
+    spread = directions * np.sqrt(np.maximum(variances, 0.0))[:, None]
+    angles = np.linspace(0, 2 * np.pi, _ELLIPSE_SIDES + 1)
+    circle = _NUM_SIGMAS * np.stack([np.cos(angles), np.sin(angles)])
+    rim = ellipsoids.centers[:, None] + (spread @ circle).transpose(0, 2, 1) @ axes[:2]
+    ends = np.stack([rim[:, :-1], rim[:, 1:]], axis=2)
+    return lines(ends.reshape(-1, 3), color, px=(0.55, 0.55), outline_px=0.6)
 
 
 def _candidates(

@@ -120,7 +120,7 @@ class Reprojection:
         point_mm: (3,) world.
         points_px: raw pixels in the views whose picture has it.
         by_hand: those of them that have a label of the hand with a place.
-        unseen: chosen cameras whose picture does not have it; nothing changes there.
+        unseen: chosen cameras whose picture does not have it.
     """
 
     key: PointKey
@@ -166,7 +166,8 @@ def reproject(
 class MoveInSpace:
     """Put the 2D labels of a joint where its point in space was dragged to.
 
-    A label that was there keeps its visibility; a new one is visible.
+    A label that was there keeps its visibility; a new one is visible. Where the picture does not
+    have the place, an earlier reprojection is taken away: it would speak for the former place.
     """
 
     reprojection: Reprojection
@@ -185,9 +186,14 @@ class MoveInSpace:
     def writes(self, reader: LabelReader) -> Writes:
         """One label a view."""
         moved = self.reprojection
-        old = reader.rows("labels", moved.points_px)
+        frame, person, joint = moved.key
+        unseen = [JointKey(frame, camera, person, joint) for camera in moved.unseen]
+        old = reader.rows("labels", [*moved.points_px, *unseen])
         rows: dict[Key, Row | None] = {}
         for key, (x, y) in moved.points_px.items():
             visibility = old[key][2] if key in old else "visible"
             rows[key] = (x, y, visibility, HAND if key in moved.by_hand else REPROJECTED)
+        for key in unseen:
+            if key in old and old[key][3] == REPROJECTED:
+                rows[key] = None
         return {"labels": rows}

@@ -10,11 +10,12 @@ from PySide6.QtWidgets import QApplication, QToolTip
 
 from app.scene import SceneView
 from app.scene.dragging import SpaceDrag
-from app.scene.evidence import joint_strokes, person_ellipsoids
+from app.scene.evidence import Ellipsoids, ellipse_strokes, joint_strokes, person_ellipsoids
 from app.scene.forms import ghost_strokes, review_strokes
 from app.scene.viewpoint import OrbitView
 from app.session import Session
 from app.theme import DARK
+from core.diagnosis import joint_uncertainty
 from core.errors import CommandRefusedError
 from core.labelling import Ray
 from core.observations import Source
@@ -412,15 +413,27 @@ def test_that_ghosts_of_hand_labels_stand_in_space_and_warn_of_parallel_rays(vie
 def test_that_ellipsoids_of_the_person_come_and_go(view, session):
     session.set_display(ellipsoids=True)
     content = view.content
-    strokes = person_ellipsoids(
-        content.stage, session.project.rig, session.diagnosis, session.person_row, JOINT, DARK
-    )
-    middle = (strokes["a_start"] + strokes["a_end"]) / 2
-    own = content.figures.points[session.person_row]
-    kept = np.flatnonzero(content.figures.kept[session.person_row])
-    nearest = np.linalg.norm(middle[:, None] - own, axis=2).argmin(axis=1)
-    assert set(nearest.tolist()) == set(kept.tolist()) - {JOINT}
+    row, rig = session.person_row, session.project.rig
+    shown = person_ellipsoids(content.stage, rig, session.diagnosis, row, JOINT)
+    own, kept = content.figures.points[row], np.flatnonzero(content.figures.kept[row])
+    nearest = np.linalg.norm(shown.centers[:, None] - own, axis=2).argmin(axis=1)
+    assert nearest.tolist() == [joint for joint in kept.tolist() if joint != JOINT]
+    semi_mm = joint_uncertainty(session.diagnosis, rig, row, kept[0]).semi_axes_mm
+    along = np.linalg.eigvalsh(shown.covariances[0])[::-1]
+    np.testing.assert_allclose(np.sqrt(along) * content.stage.unit_mm, semi_mm, rtol=1e-6)
     view.wheeled(0.2, tuple(handle(view)))
-    shown = paint(view)
+    painted = paint(view)
     session.set_display(ellipsoids=False)
-    assert np.abs(paint(view) - shown).max() > 40
+    assert np.abs(paint(view) - painted).max() > 40
+
+
+def test_that_an_ellipsoid_is_outlined_as_it_is_seen():
+    flat = Ellipsoids(np.array([[1.0, 2.0, 3.0]]), np.diag([0.04, 0.01, 0.25])[None])
+    for axes, (wide, high) in (
+        (np.eye(3), (0.2, 0.1)),
+        (np.eye(3)[[1, 2, 0]], (0.1, 0.5)),
+    ):
+        rim = ellipse_strokes(flat, axes, (1.0, 1.0, 1.0, 1.0))["a_start"] - flat.centers
+        np.testing.assert_allclose(rim @ axes[2], 0, atol=1e-6)
+        assert np.abs(rim @ axes[0]).max() == pytest.approx(2 * wide, rel=0.02)
+        assert np.abs(rim @ axes[1]).max() == pytest.approx(2 * high, rel=0.02)

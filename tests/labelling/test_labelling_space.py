@@ -141,6 +141,17 @@ def test_that_a_view_whose_picture_has_not_the_place_is_told_and_not_written(pro
         assert -0.5 <= y <= height - 0.5
 
 
+def test_that_a_reprojection_goes_when_the_joint_leaves_the_picture(project):
+    project.apply(MoveInSpace(reprojection=moved(project, truth(), "all")))
+    beyond = moved(project, np.array([14_000.0, 7_000.0, 0.0]), "all")
+    gone = {JointKey(KEY.frame, camera, KEY.person, KEY.joint) for camera in beyond.unseen}
+    stale = {key for key in gone if project.label(key) is not None}
+    change = project.apply(MoveInSpace(reprojection=beyond))
+    assert stale
+    assert change.keys == stale | set(beyond.points_px)
+    assert all(project.label(key) is None for key in stale)
+
+
 def test_that_a_place_in_no_picture_is_refused(project):
     reprojection = moved(project, np.array([0.0, 0.0, 90_000.0]), "all")
     with pytest.raises(CommandRefusedError, match="None of the chosen views"):
