@@ -19,7 +19,7 @@ from PySide6.QtWidgets import (
 
 from app.key_bindings import shown
 from app.keymap import load_keymap
-from app.theme import GRID_PX, font
+from app.theme import GRID_PX, SMALL_PT, font
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -88,7 +88,7 @@ def _page(groups: dict[str, _Rows], num_columns: int) -> QWidget:
     page = QWidget()
     columns = QHBoxLayout(page)
     columns.setContentsMargins(*[2 * GRID_PX] * 4)
-    columns.setSpacing(3 * GRID_PX)
+    columns.setSpacing(2 * GRID_PX)
     heights = {name: len(rows) + 2 for name, rows in groups.items()}
     for names in _balanced(heights, num_columns):
         columns.addLayout(_column({name: groups[name] for name in names}))
@@ -104,24 +104,22 @@ def _groups(keys: KeyBindings) -> dict[str, _Rows]:
     for entries in merged.values():
         caps = _keys(entries, keys)
         if caps:
-            title = entries[0].row or entries[0].title
-            groups.setdefault(entries[0].group, []).append((caps, title))
+            group = entries[0].group
+            title = (entries[0].row or entries[0].title).removeprefix(f"{group}: ")
+            groups.setdefault(group, []).append((caps, title[0].upper() + title[1:]))
     groups["Pointer"] = _POINTER
     return groups
 
 
 def _balanced(heights: dict[str, int], num_columns: int) -> list[list[str]]:
-    """The groups, in their order, in columns of about one height."""
-    room = sum(heights.values()) / num_columns
-    columns: list[list[str]] = [[]]
-    filled = 0.0
-    for name, height in heights.items():
-        if columns[-1] and len(columns) < num_columns and filled + height / 2 > room:
-            columns.append([])
-            filled = 0.0
-        columns[-1].append(name)
-        filled += height
-    return columns
+    """The groups in columns of about one height: the highest first, each into the lowest column."""
+    columns: list[list[str]] = [[] for _ in range(num_columns)]
+    order = list(heights)
+    for name in sorted(order, key=lambda name: -heights[name]):
+        min(columns, key=lambda column: sum(heights[other] for other in column)).append(name)
+    for column in columns:
+        column.sort(key=order.index)
+    return sorted(columns, key=lambda column: order.index(column[0]) if column else len(order))
 
 
 def _keys(entries: list[KeyAction], bindings: KeyBindings) -> tuple[str, ...]:
@@ -137,8 +135,8 @@ def _column(groups: dict[str, _Rows]) -> QVBoxLayout:
     """Groups under each other, their keys and titles in line."""
     column = QVBoxLayout()
     grid = QGridLayout()
-    grid.setHorizontalSpacing(2 * GRID_PX)
-    grid.setVerticalSpacing(GRID_PX // 2)
+    grid.setHorizontalSpacing(GRID_PX)
+    grid.setVerticalSpacing(2)
     column.addLayout(grid)
     column.addStretch()
     row = 0
@@ -153,6 +151,7 @@ def _column(groups: dict[str, _Rows]) -> QVBoxLayout:
             row += 1
             grid.addWidget(_caps(keys), row, 0, Qt.AlignmentFlag.AlignRight)
             label = QLabel(title)
+            label.setFont(font(SMALL_PT))
             label.setProperty("muted", True)
             grid.addWidget(label, row, 1)
         row += 1
@@ -168,6 +167,7 @@ def _caps(keys: Sequence[str]) -> QWidget:
     line.setSpacing(GRID_PX // 2)
     for key in keys:
         cap = QLabel(key)
+        cap.setFont(font(SMALL_PT))
         cap.setProperty("key", True)
         line.addWidget(cap)
     return caps

@@ -111,7 +111,11 @@ class Palette(QDialog):
                 score = -used - (len(self._lines) if reason else 0)
             ranked.append((-score, number, name))
         self.list.clear()
-        for _, _, name in sorted(ranked):
+        # What is far worse than the best has the letters by chance.
+        worst = min(ranked, default=(0.0, 0, ""))[0] / 2 + _CANNOT if query else float("inf")
+        for rank, _, name in sorted(ranked):
+            if rank > worst:
+                break
             title, group, own_keys, reason = self._lines[name]
             item = QListWidgetItem(title)
             for role, value in ((_ID, name), (_NOTE, group), (_KEYS, own_keys), (_REASON, reason)):

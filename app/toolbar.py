@@ -92,15 +92,15 @@ class ContextBar(QToolBar):
             self.addAction(actions[name])
         self.frame = self._make_frame_field()
         self._num_frames = QLabel()
-        self.person = self._make_choice("Person (Tab)", 8)
-        self.joint = self._make_choice("Joint (W, S)", 14)
-        self.weighting = self._make_choice("How views are weighted", 10)
+        self.person = self._make_choice("Person (Tab)", 4)
+        self.joint = self._make_choice("Joint (W, S)", 11)
+        self.weighting = self._make_choice("How views are weighted", 8)
         for name, tip in _WEIGHTINGS.items():
             self.weighting.addItem(name, name)
             self.weighting.setItemData(self.weighting.count() - 1, tip, Qt.ItemDataRole.ToolTipRole)
-        self._add("Frame", self.frame, self._num_frames)
-        self._add("Person", self.person)
-        self._add("Joint", self.joint)
+        # These say what they are without a caption, and 1280 pixels have no room for one.
+        self._add("", self.frame, self._num_frames)
+        self._add("", self.person, self.joint)
         self.source = SourceChooser(session)
         self._add("Shown", self.source)
         self._add("Weighting", self.weighting)
@@ -132,7 +132,9 @@ class ContextBar(QToolBar):
     def _make_choice(self, tip: str, num_characters: int) -> QComboBox:
         choice = QComboBox()
         choice.setToolTip(tip)
+        choice.setAccessibleName(tip)
         choice.setMinimumContentsLength(num_characters)
+        choice.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         choice.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         return choice
 
@@ -141,9 +143,10 @@ class ContextBar(QToolBar):
         row = QHBoxLayout(group)
         row.setContentsMargins(GRID_PX, 0, 0, 0)
         row.setSpacing(GRID_PX // 2)
-        label = QLabel(caption)
-        label.setProperty("muted", True)
-        row.addWidget(label)
+        if caption:
+            label = QLabel(caption)
+            label.setProperty("muted", True)
+            row.addWidget(label)
         for widget in widgets:
             row.addWidget(widget)
         self.addWidget(group)

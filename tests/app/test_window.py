@@ -153,7 +153,9 @@ def test_the_key_sheet_shows_every_command_that_has_a_key(window, qtbot):
     window.commands.actions["keys"].trigger()
     sheet = window.findChild(KeySheet)
     texts = {label.text() for label in sheet.findChildren(QLabel)}
-    assert {action.row or action.title for action in load_keymap() if action.keys} <= texts
+    for action in load_keymap():
+        title = (action.row or action.title).removeprefix(f"{action.group}: ")
+        assert not action.keys or title[0].upper() + title[1:] in texts
     sheet.close()
 
 
