@@ -129,9 +129,11 @@ class FeetMode:
         num_views: 1 = one click, met with the floor; 2 = clicks in two views, whose rays meet.
         step: frames to go on after each place; 0 stays.
         is_filling: fill the frames between this place and the last one.
+        floor_mm: world z that clicks in one view are on.
     """
 
     person: int
     num_views: int = 1
     step: int = 10
     is_filling: bool = True
+    floor_mm: float = 0.0

@@ -11,7 +11,7 @@ from app.tracks.trails import hand_places
 from core.errors import CommandRefusedError
 from core.people.track_conflicts import find_conflicts
 from core.people.track_edits import move_person, place_and_fill
-from core.people.track_making import feet_between, feet_on_floor
+from core.people.track_making import Meeting, feet_between, feet_on_floor
 from core.project import SetTrackPoints, Several, SwapIdentities, SwapPersonLabels
 
 if TYPE_CHECKING:
@@ -78,19 +78,21 @@ def conflicts_of(plan: TrackPlan, project: Project) -> tuple[TrackConflict, ...]
     )
 
 
-def feet_spot(project: Project, clicks: Mapping[int, tuple[float, float]]) -> Spot:
-    """Where the feet are that were clicked, raw pixels by camera.
+def feet_meeting(
+    project: Project, clicks: Mapping[int, tuple[float, float]], floor_mm: float
+) -> Meeting:
+    """Where the feet are that were clicked, raw pixels by camera; a single click is on the floor.
 
     Raises:
         CommandRefusedError: the click is over the horizon, or the clicks do not meet.
     """
-    if len(clicks) == 1:
-        ((camera, point),) = clicks.items()
-        spot = feet_on_floor(project.rig[camera], point)
-        if spot is None:
-            raise CommandRefusedError("The floor is not there: click between the person's feet.")
-        return spot
-    return feet_between([project.rig[c] for c in clicks], list(clicks.values())).spot_mm
+    if len(clicks) > 1:
+        return feet_between([project.rig[c] for c in clicks], list(clicks.values()))
+    ((camera, point),) = clicks.items()
+    spot = feet_on_floor(project.rig[camera], point, floor_mm)
+    if spot is None:
+        raise CommandRefusedError("The floor is not there: click between the person's feet.")
+    return Meeting(spot, floor_mm, 0.0)
 
 
 def feet_plan(project: Project, mode: FeetMode, frame: int, spot: Spot) -> TrackPlan:

@@ -50,6 +50,14 @@ class FeetBar(QWidget):
         self.step.setRange(0, _MAX_STEP)
         self.step.setPrefix("+")
         self.step.setToolTip("Frames to go on after each place")
+        self.floor = QSpinBox()
+        self.floor.setRange(-1000, 3000)
+        self.floor.setSingleStep(5)
+        self.floor.setPrefix("z ")
+        self.floor.setSuffix(" cm")
+        self.floor.setToolTip(
+            "Level of the floor that clicks in one view are on; clicks in two views tell it"
+        )
         self.fill = QCheckBox("Fill")
         self.fill.setToolTip("Fill the frames between this place and the one before")
         self.done = QPushButton("Done")
@@ -57,7 +65,11 @@ class FeetBar(QWidget):
         for widget in (self.new, self.views, self.fill, self.done):
             widget.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.step.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
-        for widget in (self.dot, self.who, self.new, self.views, self.step, self.fill):
+        self.floor.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
+        for button in (self.new, self.done):  # a push button claims 80 pixels otherwise
+            button.setMaximumWidth(button.fontMetrics().horizontalAdvance(button.text()) + 20)
+        chosen = (self.views, self.floor, self.step, self.fill)
+        for widget in (self.dot, self.who, self.new, *chosen):
             row.addWidget(widget)
         row.addStretch()
         row.addWidget(self.done)
@@ -65,6 +77,7 @@ class FeetBar(QWidget):
         self.done.clicked.connect(lambda: session.set_feet_mode(None))
         self.views.activated.connect(self._change)
         self.step.valueChanged.connect(self._change)
+        self.floor.valueChanged.connect(self._change)
         self.fill.toggled.connect(self._change)
         session.feet_mode_changed.connect(self._on_mode_changed)
         session.cursor_changed.connect(self._on_cursor_changed)
@@ -91,6 +104,7 @@ class FeetBar(QWidget):
                     num_views=int(self.views.currentData()),
                     step=self.step.value(),
                     is_filling=self.fill.isChecked(),
+                    floor_mm=10.0 * self.floor.value(),
                 )
             )
 
@@ -99,14 +113,15 @@ class FeetBar(QWidget):
         if mode is not None:
             self._chosen = mode
         chosen = self._chosen
-        for widget in (self.views, self.step, self.fill):
+        for widget in (self.views, self.floor, self.step, self.fill):
             widget.blockSignals(True)
         self.dot.setPixmap(person_pixmap(chosen.person))
         self.who.setText(f"#{chosen.person}")
         self.views.setCurrentIndex(self.views.findData(chosen.num_views))
         self.step.setValue(chosen.step)
         self.fill.setChecked(chosen.is_filling)
-        for widget in (self.views, self.step, self.fill):
+        self.floor.setValue(round(chosen.floor_mm / 10))
+        for widget in (self.views, self.floor, self.step, self.fill):
             widget.blockSignals(False)
 
     def _on_cursor_changed(self, _old: Cursor, new: Cursor) -> None:

@@ -208,10 +208,12 @@ def _paint_pair(
 def _paint_name(
     painter: QPainter, transform: FloorTransform, at: QPointF, text: str, color: QColor
 ) -> None:
-    width = painter.fontMetrics().horizontalAdvance(text) + 4
-    x = min(max(at.x() + 10, 2.0), 2 * transform.middle[0] - width)
+    width, height = (2 * half for half in transform.middle)
+    room = painter.fontMetrics().horizontalAdvance(text)
+    x = min(max(at.x() - room / 2, 4.0), width - room - 4)
+    y = at.y() + 22 if at.y() + 26 < height else at.y() - 14
     painter.setPen(color)
-    painter.drawText(QPointF(x, min(max(at.y() + 4, 12.0), 2 * transform.middle[1] - 4)), text)
+    painter.drawText(QPointF(x, y), text)
 
 
 def _inside(transform: FloorTransform, x: float, y: float) -> tuple[float, float]:

@@ -9,8 +9,10 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QMenu,
+    QPushButton,
     QSizePolicy,
     QSplitter,
+    QStackedWidget,
     QToolButton,
     QVBoxLayout,
     QWidget,
@@ -71,7 +73,7 @@ class TracksPanel(QWidget):
         self.count.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         # It gives way where the panel is narrow.
         self.count.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-        body = QSplitter(Qt.Orientation.Horizontal)
+        self._body = body = QSplitter(Qt.Orientation.Horizontal)
         body.addWidget(self.view)
         body.addWidget(self.list)
         body.setStretchFactor(0, 1)
@@ -81,14 +83,21 @@ class TracksPanel(QWidget):
         column.setSpacing(0)
         column.addLayout(self._bar)
         column.addWidget(self.feet_bar)
-        column.addWidget(body, 1)
+        self._pages = QStackedWidget()
+        self._pages.addWidget(body)
+        self._empty = _EmptyPage()
+        self._pages.addWidget(self._empty)
+        column.addWidget(self._pages, 1)
         self.view.menu_requested.connect(self._show_menu)
         self.list.chosen.connect(self._go_to)
         self.review.found.connect(self._on_found)
         self.review.searching.connect(self.job_started)
         session.cursor_changed.connect(self._on_cursor_changed)
         session.project_closing.connect(self._stop)
-        self._on_found(False)
+        session.project_changed.connect(self._choose_page)
+        session.feet_mode_changed.connect(self._choose_page)
+        self._choose_page()
+        self._tell_count()
 
     # Commands.
 
@@ -106,6 +115,7 @@ class TracksPanel(QWidget):
         bind("tracks_delete", lambda: self.ask("delete"))
         bind("next_encounter", lambda: self.step_encounter(1))
         bind("previous_encounter", lambda: self.step_encounter(-1))
+        self._empty.bind_commands(commands)
         for name in _MAKING:
             self._add_button(name)
         self._bar.addSpacing(GRID_PX)
@@ -294,7 +304,15 @@ class TracksPanel(QWidget):
             return None
         return Suggestion(other=next(p for p in item.persons if p != person))
 
+    def _choose_page(self) -> None:
+        """The floor, unless there is nobody on it and nobody is being placed."""
+        session, project = self._session, self._session.project
+        is_empty = project is not None and (project.tracks is None or not len(project.tracks))
+        is_shown = is_empty and session.feet_mode is None
+        self._pages.setCurrentWidget(self._empty if is_shown else self._body)
+
     def _on_found(self, _is_complete: bool) -> None:
+        self._choose_page()
         frame = self._session.cursor.frame
         self._row = self.review.row_at(frame) if self._row is not None else None
         if self._row is not None:
@@ -303,6 +321,7 @@ class TracksPanel(QWidget):
 
     def _tell_count(self) -> None:
         total = len(self.review.shown)
+        self.list.setVisible(total > 0)
         if self._session.project is None:
             self.count.setText("")
         elif self.review.is_searching and not total:
@@ -351,3 +370,33 @@ class TracksPanel(QWidget):
             act()
         except (CommandRefusedError, DataError) as error:
             self._session.message_posted.emit(str(error))
+
+
+class _EmptyPage(QWidget):
+    """What to do where nobody has a place on the ground."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._column = column = QVBoxLayout(self)
+        column.setContentsMargins(2 * GRID_PX, GRID_PX, 2 * GRID_PX, GRID_PX)
+        column.setSpacing(GRID_PX)
+        words = QLabel(
+            "Nobody has a place on the ground yet. Tracks give people their boxes in every view, "
+            "and detections their identities."
+        )
+        words.setWordWrap(True)
+        words.setProperty("muted", True)
+        words.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        column.addStretch()
+        column.addWidget(words)
+        column.addStretch()
+
+    def bind_commands(self, commands: Commands) -> None:
+        """Offer the ways to make tracks."""
+        for place, name in enumerate(_MAKING, start=2):
+            action = commands.actions[name]
+            button = QPushButton(action.icon(), action.text())
+            button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+            button.setToolTip(action.toolTip())
+            button.clicked.connect(action.trigger)
+            self._column.insertWidget(place, button, alignment=Qt.AlignmentFlag.AlignHCenter)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 # Some air about the area.
 _MARGIN = 1.06
 _MIN_SPAN_MM = 500.0
+_BODY_MM = 600.0
 _COURT_MM = (28_000.0, 15_000.0)
 _RUN_OFF_MM = 1_500.0
 
@@ -103,8 +104,8 @@ def area_of(
         centers = np.stack([camera.center_mm[:2] for camera in rig])
         low, high = centers.min(axis=0), centers.max(axis=0)
     if tracks is not None and len(tracks) and not is_court:
-        low = np.minimum(low, np.percentile(tracks.row_ground_mm, 1, axis=0))
-        high = np.maximum(high, np.percentile(tracks.row_ground_mm, 99, axis=0))
+        low = np.minimum(low, np.percentile(tracks.row_ground_mm, 1, axis=0) - _BODY_MM)
+        high = np.maximum(high, np.percentile(tracks.row_ground_mm, 99, axis=0) + _BODY_MM)
     short = np.maximum(_MIN_SPAN_MM - (high - low), 0) / 2
     low, high = low - short, high + short
     return FloorArea((float(low[0]), float(low[1])), (float(high[0]), float(high[1])))

@@ -34,6 +34,12 @@ KINDS: dict[str, tuple[str, str]] = {
     "jump": ("mdi6.lightning-bolt-outline", "Jump"),
     "gap": ("mdi6.dots-horizontal", "Gap"),
 }
+WHY = {
+    "crossing": "{} apart: they may have left under each other's number",
+    "hidden": "{}: hidden behind others in the rest",
+    "jump": "Further in one frame than people run: a swap, or a wrong place",
+    "gap": "No place, and so no boxes, for {}",
+}
 _ROW_PX = 22
 # Edits come in bursts; the list follows when there is a pause.
 _PAUSE_MS = 300
@@ -124,7 +130,7 @@ class Review(QAbstractListModel):
             return f"Frame {self._number(item.frame)}: {KINDS[item.kind][1].lower()} {who}"
         if role == Qt.ItemDataRole.ToolTipRole:
             span = f"frames {self._number(item.start)} to {self._number(item.stop - 1)}"
-            return f"{self.data(index)}, {item.text}\n{span}"
+            return f"{WHY[item.kind].format(item.text)}\n{span}"
         return None
 
     def _number(self, frame: int) -> int:

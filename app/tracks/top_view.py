@@ -37,12 +37,7 @@ if TYPE_CHECKING:
 _DRAG_PX = 4.0
 _HIT_PX, _TRAIL_HIT_PX = 13.0, 7.0
 _NOTCH = 120.0
-_EMPTY = {
-    "project": "Open a project to see its people from above.",
-    "tracks": "Nobody has a place on the ground yet.\n\n"
-    "Make tracks from the joints that were detected, or click\n"
-    "people's feet in the views: the buttons are above.",
-}
+_NO_PROJECT = "Open a project to see its people from above."
 
 
 @dataclass(slots=True)
@@ -188,7 +183,7 @@ class TopView(QWidget):
         theme = theme_named(session.display.theme)
         painter.fillRect(self.rect(), QColor(theme.canvas))
         if project is None:
-            self._paint_words(painter, _EMPTY["project"])
+            self._paint_words(painter, _NO_PROJECT)
             return
         standing = self._standing()
         transform = self.transform
@@ -206,16 +201,10 @@ class TopView(QWidget):
         )
         painting.paint_people(painter, transform, picture, theme)
         painting.paint_scale(painter, transform, self.height(), theme)
-        if not standing and (project.tracks is None or not len(project.tracks)):
-            self._paint_words(painter, _EMPTY["tracks"])
 
     def _paint_words(self, painter: QPainter, text: str) -> None:
         theme = theme_named(self._session.display.theme)
         painter.setFont(font())
-        box = painter.fontMetrics().boundingRect(
-            self.rect(), int(Qt.AlignmentFlag.AlignCenter), text
-        )
-        painter.fillRect(box.adjusted(-12, -8, 12, 8), QColor(theme.canvas))
         painter.setPen(QColor(theme.muted))
         painter.drawText(self.rect(), Qt.AlignmentFlag.AlignCenter, text)
 

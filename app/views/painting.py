@@ -153,6 +153,7 @@ class GridPainting:
         if place is None or panel is None:
             return
         is_bare = self._grid.are_people_hidden
+        is_moving = self._pointer.is_panning or self._pointer.is_editing
         if self._grid.is_loupe_shown:
             chrome.paint_loupe(
                 painter,

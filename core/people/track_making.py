@@ -1,8 +1,8 @@
 """Ground tracks where there are none: from feet clicked in views, and from triangulated joints.
 
-The floor is the plane z = 0, as everywhere in this project. A click in one view is where its ray
-meets the floor, which a foot in the air, or a floor that is not at 0, spoils; clicks in two views
-need no floor: where their rays come nearest, its x and y.
+A click in one view is where its ray meets the floor, z = 0 unless another level is given (a
+platform, a treadmill); a foot in the air spoils it. Clicks in two views need no floor: they are
+where their rays come nearest, and tell its level.
 """
 
 from __future__ import annotations
@@ -65,12 +65,17 @@ class Meeting:
     gap_mm: float
 
 
-def feet_on_floor(camera: Camera, point_px: tuple[float, float]) -> Spot | None:
-    """Where the ray of a raw pixel meets the floor; None above the horizon, or too far away."""
+def feet_on_floor(
+    camera: Camera, point_px: tuple[float, float], floor_mm: float = 0.0
+) -> Spot | None:
+    """Where the ray of a raw pixel meets the level `floor_mm`; None where it does not, or far away.
+
+    The horizon is where rays turn level: above it a camera over the floor sees none of it.
+    """
     origin, direction = camera.rays(np.array(point_px))
     if not np.isfinite(direction).all() or direction[2] == 0:
         return None
-    distance = -origin[2] / direction[2]
+    distance = (floor_mm - origin[2]) / direction[2]
     place = origin + distance * direction
     if distance <= 0 or np.abs(place - origin).max() > FARTHEST_MM:
         return None

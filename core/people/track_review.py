@@ -48,7 +48,7 @@ class Encounter:
         start, stop: frames start…stop-1.
         frame: where it is worst.
         severity: 0 to 1, the worse the more; comparable within a kind.
-        text: why it is listed, without who and when.
+        text: how much, in a word or two: how near, in how many views, how long.
     """
 
     kind: EncounterKind
@@ -78,7 +78,7 @@ def find_encounters(
     span: range | None = None,
     progress: Progress | None = None,
 ) -> tuple[Encounter, ...]:
-    """All stretches worth a look, by time.
+    """All stretches worth a look, by the frame where they are worst.
 
     Args:
         tracks: of a recording.
@@ -114,7 +114,7 @@ def find_encounters(
         for stretch in _stretches(seen, pauses[kind])
     ]
     found += _breaks(tracks, span, fps)
-    return tuple(sorted(found, key=lambda e: (e.start, e.kind, e.persons)))
+    return tuple(sorted(found, key=lambda e: (e.frame, e.kind, e.persons)))
 
 
 def updated_encounters(
@@ -147,7 +147,7 @@ def updated_encounters(
     stop = min(stop, max(tracks.num_frames, start))
     new = find_encounters(tracks, rig, fps=fps, size_mm=size_mm, span=range(start, stop))
     kept = [item for item in known if item.stop <= start or item.start >= stop]
-    return tuple(sorted([*kept, *new], key=lambda e: (e.start, e.kind, e.persons)))
+    return tuple(sorted([*kept, *new], key=lambda e: (e.frame, e.kind, e.persons)))
 
 
 def _grid_of(tracks: GroundTracks, start: int, stop: int) -> _Grid:
@@ -225,10 +225,10 @@ def _encounter(
 ) -> Encounter:
     frame, least = min(stretch, key=lambda mark: mark[1])
     if kind == "crossing":
-        severity, text = 1 - least / CROSSING_MM, f"{least / 1000:.2f} m apart"
+        severity, text = 1 - least / CROSSING_MM, f"{least / 1000:.2f} m"
     else:
         severity = 1 - least / MIN_FREE_VIEWS
-        text = "free in no view" if not least else f"free in {least:.0f} view{'s'[: least > 1]}"
+        text = f"free in {least:.0f} view{'s'[: least != 1]}"
     return Encounter(
         kind=kind,
         persons=persons,
@@ -265,11 +265,7 @@ def _breaks(tracks: GroundTracks, span: range, fps: float | None) -> list[Encoun
 def _break(kind: EncounterKind, person: int, ends: NDArray[np.int64], severity: float) -> Encounter:
     first, last = int(ends[0]), int(ends[1])
     num_missing = last - first - 1
-    text = (
-        "moves further than people run"
-        if kind == "jump"
-        else f"no place for {num_missing} frame{'s'[: num_missing != 1]}"
-    )
+    text = "too fast" if kind == "jump" else f"{num_missing} frame{'s'[: num_missing != 1]}"
     return Encounter(
         kind=kind,
         persons=(person,),
