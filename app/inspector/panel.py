@@ -1,4 +1,4 @@
-"""The inspector's three pages."""
+"""The inspector's pages."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QTabWidget
 
+from app.inspector.audit_page import AuditPage
 from app.inspector.heat_map import HeatMap
 from app.inspector.joint_page import JointPage
 from app.inspector.threshold_page import ThresholdPage
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Inspector(QTabWidget):
-    """The joint, the person's weights, the recording's thresholds."""
+    """The joint, the person's weights, the recording's thresholds, audit and identities."""
 
     def __init__(self, session: Session) -> None:
         super().__init__()
@@ -29,3 +30,5 @@ class Inspector(QTabWidget):
         self.addTab(self.joint_page, "Joint")
         self.addTab(self.heat_map, "Weights")
         self.addTab(self.threshold_page, "Thresholds")
+        self.audit_page = AuditPage(session)
+        self.addTab(self.audit_page, "Audit")
