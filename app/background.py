@@ -2,16 +2,19 @@
 
 One job at a time, in that order, so that two cores stay enough for the window. The summary is
 made anew, a moment after the settings that it depends on were changed.
+
+After an edit only its frames are gone through again, at once and beside whatever else is running.
 """
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
 from app.jobs import Job
-from core.diagnosis import estimate_recording_scale_mm, load_or_summarise
+from core.diagnosis import estimate_recording_scale_mm, keep_summary, load_or_summarise
 from core.recording import build_proxies
 
 if TYPE_CHECKING:
@@ -19,7 +22,8 @@ if TYPE_CHECKING:
 
     from app.jobs import Progress
     from app.session import Session
-    from core.project import Project
+    from core.diagnosis import RecordingSummary
+    from core.project import Change, Project
 
 # A slider that is being dragged changes the settings many times.
 SETTLE_MS = 600
@@ -38,6 +42,9 @@ class BackgroundWork(QObject):
         self._job: Job | None = None
         self._proxies_done = False
         self._has_more = False
+        self._patch: Job | None = None
+        self._edited: set[int] = set()
+        self._is_kept = True
         self._settle = QTimer(self)
         self._settle.setSingleShot(True)
         self._settle.setInterval(settle_ms)
@@ -47,19 +54,71 @@ class BackgroundWork(QObject):
         session.source_changed.connect(self._on_changed)
         session.project_changed.connect(self._on_project_changed)
         session.settings_changed.connect(self._on_changed)
+        session.edited.connect(self._on_edited)
+        session.summary_changed.connect(self._patch_summary)
 
     @property
     def is_idle(self) -> bool:
         """Whether everything that can be computed has been."""
-        return self._job is None and not self._settle.isActive()
+        return self._job is None and self._patch is None and not self._settle.isActive()
 
     def stop(self) -> None:
         """Cancel what is running and wait for its thread: the project is about to be closed."""
+        self._keep_summary()
         self._settle.stop()
-        job, self._job = self._job, None
-        if job is not None:
-            job.cancel()
-            job.wait()
+        self._edited.clear()
+        jobs = (self._job, self._patch)
+        self._job = self._patch = None
+        for job in jobs:
+            if job is not None:
+                job.cancel()
+                job.wait()
+
+    def _keep_summary(self) -> None:
+        """Keep a summary that followed edits, so that the next opening need not make it anew."""
+        summary, source = self._session.summary, self._session.source
+        if self._is_kept or self._edited or self._patch is not None:
+            return
+        self._is_kept = True
+        if summary is not None and source is not None:
+            # Where the cache cannot be written, the next opening makes it anew.
+            with suppress(OSError):
+                keep_summary(source, summary)
+
+    def _on_edited(self, change: Change) -> None:
+        """Remember the frames whose observations are others now."""
+        keys = (change.keys, change.overrides)
+        self._edited |= {key.frame for some in keys for key in some}
+        self._edited |= {frame for span in change.spans for frame in span}
+        self._patch_summary()
+
+    def _patch_summary(self, _summary: object = None) -> None:
+        """Go through the edited frames again, once there is a summary that they can go into."""
+        summary, source = self._session.summary, self._session.source
+        if not self._edited or summary is None or source is None or self._patch is not None:
+            return
+        frames, self._edited = self._edited, set()
+
+        job = Job("Following the edit", lambda _go: summary.with_frames(source, frames), self)
+        self._patch = job
+
+        def finish(patched: RecordingSummary) -> None:
+            if job is not self._patch:
+                return
+            if self._session.summary is summary:
+                self._is_kept = False
+                self._session.set_summary(patched)
+            else:  # another one was made meanwhile, perhaps from before the edit
+                self._edited.update(frames)
+
+        job.finished.connect(finish)
+        job.ended.connect(lambda: self._on_patched(job))
+        job.start()
+
+    def _on_patched(self, job: Job) -> None:
+        if job is self._patch:
+            self._patch = None
+            self._patch_summary()
 
     def _on_project_changed(self) -> None:
         self._proxies_done = False

@@ -87,6 +87,10 @@ class FrameSource(Protocol):
         """The same of the frames start…stop-1 as arrays; at least one frame."""
         ...
 
+    def muted_between(self, start: int, stop: int, persons: tuple[int, ...]) -> NDArray[np.bool_]:
+        """(F, P, C, J) which observations of these persons somebody took out."""
+        ...
+
     def frames(self) -> NDArray[np.int64]:
         """The frames that the source says something about, ascending."""
         ...
@@ -137,6 +141,10 @@ class DetectionSource:
     def observations_block(self, start: int, stop: int) -> ObservationsBlock:
         """The same of the frames start…stop-1 as arrays."""
         return self._project.observations_block(start, stop)
+
+    def muted_between(self, start: int, stop: int, persons: tuple[int, ...]) -> NDArray[np.bool_]:
+        """(F, P, C, J) which observations of these persons somebody took out."""
+        return self._project.muted_between(start, stop, persons)
 
     def frames(self) -> NDArray[np.int64]:
         """Frames with a detection or a label."""
@@ -284,6 +292,10 @@ class RunSource:
             persons=persons,
             **{name: np.ascontiguousarray(v.swapaxes(0, 1)) for name, v in whole.items()},
         )
+
+    def muted_between(self, start: int, stop: int, persons: tuple[int, ...]) -> NDArray[np.bool_]:
+        """(F, P, C, J) which observations of these persons somebody took out."""
+        return self._project.muted_between(start, stop, persons)
 
     def frames(self) -> NDArray[np.int64]:
         """The frames that the run has predicted, or the round."""

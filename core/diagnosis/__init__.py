@@ -24,7 +24,12 @@ from core.diagnosis.identity import (
 from core.diagnosis.lengths import EffectiveLengths, effective_lengths_mm
 from core.diagnosis.source import estimate_recording_scale_mm
 from core.diagnosis.summary import RecordingSummary, summarise
-from core.diagnosis.summary_file import load_or_summarise, load_summary, save_summary
+from core.diagnosis.summary_file import (
+    keep_summary,
+    load_or_summarise,
+    load_summary,
+    save_summary,
+)
 from core.diagnosis.thresholds import (
     CORRECT_MM,
     ThresholdCurve,
@@ -65,6 +70,7 @@ __all__ = [
     "estimate_recording_scale_mm",
     "explain_joint",
     "joint_uncertainty",
+    "keep_summary",
     "load_or_summarise",
     "load_summary",
     "save_summary",

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import h5py
 import numpy as np
 
-from core.diagnosis.source import RecordingSource
-from core.diagnosis.summary import RecordingSummary, summarise
+from core.diagnosis.summary import RecordingSummary, SummarySource, summarise
 from core.errors import DataError
 from core.files import write_atomically
 from core.settings import TriangulationSettings
@@ -23,23 +22,21 @@ if TYPE_CHECKING:
 
     from core.diagnosis.source import Progress
 
-_VERSION = 1
+_VERSION = 2
 _ARRAYS = (
     "worst_residual_px",
     "share_discarded",
     "annotated",
-    "wss_edges_mm",
+    "wss_bin",
+    "kept",
+    "frame_cameras",
     "wss_counts",
-    "kept_by_joint",
-    "kept_by_person",
-    "weight_by_camera",
-    "support_by_camera",
-    "observations_by_camera",
+    "joint_counts",
+    "camera_sums",
 )
-_NUMBERS = ("num_joints", "num_kept")
 
 
-class CachingSource(RecordingSource, Protocol):
+class CachingSource(SummarySource, Protocol):
     """A project: observations, a key that changes with them, and a place for caches."""
 
     @property
@@ -65,11 +62,7 @@ def load_or_summarise(
     Raises:
         OSError: the cache cannot be written.
     """
-    key = json.dumps(
-        ["summary", _VERSION, project.data_key, project.num_frames, asdict(settings)],
-        sort_keys=True,
-    )
-    path = project.cache_path(key)
+    path = _cache_path(project, settings)
     if path.is_file():
         try:
             return load_summary(path)
@@ -81,6 +74,23 @@ def load_or_summarise(
     return summary
 
 
+def keep_summary(project: CachingSource, summary: RecordingSummary) -> None:
+    """Keep a summary that followed its edits, so that the next opening finds it in the cache.
+
+    Raises:
+        OSError: the cache cannot be written.
+    """
+    save_summary(summary, _cache_path(project, summary.settings))
+
+
+def _cache_path(project: CachingSource, settings: TriangulationSettings) -> Path:
+    key = json.dumps(
+        ["summary", _VERSION, project.data_key, project.num_frames, asdict(settings)],
+        sort_keys=True,
+    )
+    return project.cache_path(key)
+
+
 def save_summary(summary: RecordingSummary, path: Path) -> None:
     """Write a summary, wholly or not at all."""
 
@@ -89,8 +99,6 @@ def save_summary(summary: RecordingSummary, path: Path) -> None:
             file.attrs["version"] = _VERSION
             file.attrs["settings"] = json.dumps(asdict(summary.settings))
             file.attrs["persons"] = np.array(summary.persons, dtype=np.int64)
-            for name in _NUMBERS:
-                file.attrs[name] = getattr(summary, name)
             for name in _ARRAYS:
                 values = getattr(summary, name)
                 packing = {"compression": "lzf"} if values.size > 1000 else {}
@@ -113,7 +121,6 @@ def load_summary(path: Path) -> RecordingSummary:
                 raise _damaged(path, f"version {attributes['version']}")
             settings: dict[str, Any] = json.loads(str(attributes["settings"]))
             values: dict[str, Any] = {name: datasets[name][()] for name in _ARRAYS}
-            values |= {name: int(attributes[name]) for name in _NUMBERS}
             persons = tuple(int(person) for person in attributes["persons"])
             return RecordingSummary(
                 settings=TriangulationSettings(**settings), persons=persons, **values

@@ -25,6 +25,7 @@ class ArraySource:
     points_px: np.ndarray
     persons: tuple[int, ...]
     hand: tuple[tuple[int, int], ...] = ()  # (frame, person row) labelled by hand
+    muted: list[tuple[int, int, int, int]] = field(default_factory=list)  # F, P, C, J
     reads: list[tuple[int, int]] = field(default_factory=list)
     detected_px: np.ndarray | None = None  # beneath the labels; None = the same points
     label_mm: np.ndarray | None = None  # 3D labels (F, P, J, 3)
@@ -37,6 +38,13 @@ class ArraySource:
     @property
     def num_frames(self) -> int:
         return len(self.points_px)
+
+    def muted_between(self, start: int, stop: int, persons: tuple[int, ...]) -> np.ndarray:
+        rows = np.searchsorted(self.persons, persons)
+        muted = np.zeros(self.points_px.shape[:-1], dtype=bool)
+        for key in self.muted:
+            muted[key] = True
+        return muted[start:stop, rows]
 
     def labelled_frames(self) -> np.ndarray:
         return np.unique(np.array([frame for frame, _ in self.hand], dtype=np.int64))

@@ -250,3 +250,50 @@ def test_a_sample_reads_neighbouring_frames_together_and_skips_gaps():
     source = ArraySource(RIG, np.full((5000, 1, 5, 2, 2), 50.0), (7,))
     sample_observations(source, 20)
     assert sum(stop - start for start, stop in source.reads) == 20
+
+
+def test_a_summary_follows_an_edit_as_if_it_had_been_made_anew():
+    source = recording(60)
+    before = summarise(source, SETTINGS)
+    assert before is not None
+    kept = before.worst_residual_px.copy()
+    source.points_px[11, 0, 2] += 40.0
+    source.points_px[12, 0] = np.nan
+    source.points_px[58, 1] = source.points_px[57, 0] + 3.0
+    source.muted.append((30, 2, 1, 4))
+    source.hand += ((11, 0),)
+    after = before.with_frames(source, {11, 12, 58, 30, 99})
+    again = summarise(source, SETTINGS)
+    assert again is not None
+    for name in after.__slots__:
+        np.testing.assert_allclose(
+            getattr(after, name), getattr(again, name), err_msg=name
+        ) if name not in ("settings", "persons") else None
+    np.testing.assert_array_equal(before.worst_residual_px, kept)
+
+
+def test_a_summary_takes_in_a_person_who_came_with_an_edit():
+    source = recording(40)
+    alone = ArraySource(RIG, source.points_px[:, 1:], (5, 9))
+    before = summarise(alone, SETTINGS)
+    assert before is not None
+    new = ArraySource(RIG, source.points_px.copy(), (2, 5, 9))
+    new.points_px[:, 0][:33] = np.nan
+    new.points_px[:, 0][34:] = np.nan
+    after = before.with_frames(new, {33})
+    again = summarise(new, SETTINGS)
+    assert again is not None
+    assert after.persons == (2, 5, 9)
+    np.testing.assert_array_equal(after.worst_residual_px, again.worst_residual_px)
+    np.testing.assert_array_equal(after.joint_counts, again.joint_counts)
+
+
+def test_a_muted_observation_takes_no_part_in_a_summary():
+    source = recording(10, missing=0.0)
+    source.muted.append((4, 1, 0, 3))
+    before = summarise(recording(10, missing=0.0), SETTINGS)
+    after = summarise(source, SETTINGS)
+    assert before is not None
+    assert after is not None
+    gone = before.observations_by_camera - after.observations_by_camera
+    assert gone.tolist() == [int(np.isfinite(source.points_px[4, 1, 0, 3]).all()), 0, 0, 0, 0]
