@@ -14,13 +14,12 @@ import numpy as np
 from core.people import GroundTracks
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
 
     from core.project.labels import LabelStore
 
-Place = tuple[float, float] | None
 Key = tuple[int, int]  # frame, person
 
 
@@ -52,8 +51,11 @@ class TrackOverlay:
         keys = sorted(changed)
         if keys:
             rows = self._store.rows("track_points", keys)
-            places = {key: _place(rows[key]) if key in rows else self._own(key) for key in keys}
-            tracks = self._patched(tracks, places)
+            ground = _found(self._base, _array(keys))
+            for place, key in enumerate(keys):
+                if key in rows:
+                    ground[place] = _place(rows[key])
+            tracks = self._patched(tracks, _array(keys), ground)
         self._composed = (self._store.revision, self._or_none(tracks))
 
     @property
@@ -63,8 +65,10 @@ class TrackOverlay:
         known, tracks = self._composed
         if known != revision:  # the first time, or somebody else has written
             rows = self._store.all_rows("track_points")
-            places = {(row[0], row[1]): _place(row[2:]) for row in rows}
-            tracks = self._patched(self._base, places) if places else self._base
+            tracks = self._base
+            if rows:
+                ground = np.array([_place(row[2:]) for row in rows])
+                tracks = self._patched(self._base, _array([row[:2] for row in rows]), ground)
             self._composed = (revision, self._or_none(tracks))
         return self._composed[1]
 
@@ -72,33 +76,25 @@ class TrackOverlay:
         """Without an import, nobody anywhere is as good as no tracks."""
         return tracks if self._base is not None or (tracks and len(tracks)) else None
 
-    def _own(self, key: Key) -> Place:
-        """Where the imported tracks have somebody."""
-        row = None if self._base is None else _row(self._base, key)
-        return None if row is None or self._base is None else tuple(self._base.row_ground_mm[row])
-
-    def _patched(self, old: GroundTracks | None, places: dict[Key, Place]) -> GroundTracks:
-        """Tracks with other places for these keys."""
+    def _patched(
+        self, old: GroundTracks | None, keys: NDArray[np.int64], ground: NDArray[np.float64]
+    ) -> GroundTracks:
+        """Tracks with other places (K, 2) for these sorted keys (K, 2); NaN = is not here."""
         old = GroundTracks.from_rows([], [], np.zeros((0, 2))) if old is None else old
-        keys = np.array(sorted(places), dtype=np.int64).reshape(-1, 2)
-        ground = np.array([places[f, p] or (np.nan, np.nan) for f, p in keys.tolist()])
-        packed = (keys[:, 0] << 32) | keys[:, 1]
-        low, high = old.rows(int(keys[0, 0]), int(keys[-1, 0]) + 1).indices(len(old))[:2]
-        window = slice(low, high)
-        index = (old.row_frames[window].astype(np.int64) << 32) | old.row_persons[window]
-        row = np.minimum(np.searchsorted(index, packed), max(len(index) - 1, 0))
-        known = index[row] == packed if len(index) else np.zeros(len(packed), dtype=bool)
+        window, row = _rows(old, keys)
+        known = row >= 0
         here = np.isfinite(ground).all(axis=1)
         if (known == here).all():
-            return _moved(old, low + row[known], ground[known])
-        gone = np.delete(np.arange(len(index)), row[known])
-        frames = np.concatenate([old.row_frames[window][gone], keys[here, 0].astype(np.int32)])
-        persons = np.concatenate([old.row_persons[window][gone], keys[here, 1].astype(np.int32)])
-        places_mm = np.concatenate([old.row_ground_mm[window][gone], ground[here]])
+            return _moved(old, window.start + row[known], ground[known])
+        left_rows = np.delete(np.arange(window.start, window.stop), row[known])
+        frames = np.concatenate([old.row_frames[left_rows], keys[here, 0].astype(np.int32)])
+        persons = np.concatenate([old.row_persons[left_rows], keys[here, 1].astype(np.int32)])
+        places_mm = np.concatenate([old.row_ground_mm[left_rows], ground[here]])
         order = np.lexsort((persons, frames))
         all_persons = _spliced(old.row_persons, window, persons[order])
         own = () if self._base is None else self._base.persons
-        left = {p for p in keys[~here, 1].tolist() if p not in own and not (all_persons == p).any()}
+        away = {*keys[~here, 1].tolist()} - {*own}
+        left = {person for person in away if not (all_persons == person).any()}
         return self._titled(
             _spliced(old.row_frames, window, frames[order]),
             all_persons,
@@ -140,12 +136,30 @@ def _spliced(array: NDArray[Any], window: slice, part: NDArray[Any]) -> NDArray[
     return spliced
 
 
-def _row(tracks: GroundTracks, key: Key) -> int | None:
-    rows = tracks.rows(key[0], key[0] + 1)
-    found = np.flatnonzero(tracks.row_persons[rows] == key[1])
-    return int(found[0]) + rows.start if len(found) else None
+def _rows(tracks: GroundTracks, keys: NDArray[np.int64]) -> tuple[slice, NDArray[np.intp]]:
+    """The rows of the frames that sorted keys are about, and (K,) each key's among them, or -1."""
+    window = tracks.rows(int(keys[0, 0]), int(keys[-1, 0]) + 1)
+    index = (tracks.row_frames[window].astype(np.int64) << 32) | tracks.row_persons[window]
+    wanted = (keys[:, 0] << 32) | keys[:, 1]
+    if not len(index):
+        return window, np.full(len(keys), -1, dtype=np.intp)
+    row = np.minimum(np.searchsorted(index, wanted), len(index) - 1)
+    return window, np.where(index[row] == wanted, row, -1)
 
 
-def _place(values: tuple[Any, ...]) -> Place:
+def _found(tracks: GroundTracks | None, keys: NDArray[np.int64]) -> NDArray[np.float64]:
+    """(K, 2) where tracks have people; NaN where they have not."""
+    ground = np.full((len(keys), 2), np.nan)
+    if tracks is not None:
+        window, row = _rows(tracks, keys)
+        ground[row >= 0] = tracks.row_ground_mm[window][row[row >= 0]]
+    return ground
+
+
+def _array(keys: Sequence[tuple[Any, ...]]) -> NDArray[np.int64]:
+    return np.array(keys, dtype=np.int64).reshape(-1, 2)
+
+
+def _place(values: tuple[Any, ...]) -> tuple[float, float]:
     x, y = values[:2]
-    return None if x is None else (float(x), float(y))
+    return (np.nan, np.nan) if x is None else (float(x), float(y))
