@@ -251,6 +251,8 @@ class TrackDialog(QDialog):
     def _in_words(self, plan: TrackPlan) -> str:
         places = counted(sum(spot is not None for spot in plan.spots_mm.values()), "place")
         frames = counted(len(plan.frames), "frame")
+        if self._operation == "interpolate":
+            return f"{plan.name}."
         if self._operation == "delete":
             return f"Takes {frames} of #{self._person} away."
         return f"{plan.name}: {places} in {frames}."
@@ -270,10 +272,18 @@ class TrackDialog(QDialog):
         self.adjustSize()
 
     def _listed(self, frames: tuple[int, ...]) -> str:
+        """Such as ``frames 21, 24, 32–39 and 4 more``; the numbers are those people see."""
+        runs = np.split(np.array(frames), np.flatnonzero(np.diff(frames) > 1) + 1)
         number = self._project.first_frame_number
-        shown = ", ".join(str(frame + number) for frame in frames[:_MAX_LISTED])
-        more = f" and {len(frames) - _MAX_LISTED} more" if len(frames) > _MAX_LISTED else ""
-        return f"frame{'s'[: len(frames) != 1]} {shown}{more}"
+        shown = runs[:_MAX_LISTED]
+        words = [
+            f"{run[0] + number}" if len(run) == 1 else f"{run[0] + number}–{run[-1] + number}"
+            for run in shown
+        ]
+        left = len(frames) - sum(map(len, shown))
+        return (
+            f"frame{'s'[: len(frames) != 1]} {', '.join(words)}{f' and {left} more' * bool(left)}"
+        )
 
     def _show_preview(self) -> None:
         spots = {} if self._plan is None else self._plan.spots_mm

@@ -166,11 +166,7 @@ class GridPainting:
             )
         elif self._grid.editing.is_placing and panel.cell.picture.contains(place.x(), place.y()):
             self._paint_placing(painter, place)
-        elif (
-            not is_bare
-            and not self._grid.feet.is_on
-            and not (self._pointer.is_panning or self._pointer.is_editing)
-        ):
+        elif not (is_bare or is_moving or self._grid.feet.is_on):
             self._paint_card(painter, style)
 
     def _paint_placing(self, painter: QPainter, at: QPointF) -> None:

@@ -75,11 +75,13 @@ def find_conflicts(
 
     metres = plan.apart_mm / 1000
     tell("double", f"Both are tracked there, up to {metres:.1f} m apart", plan.doubles)
+    # Who is somewhere else, or nowhere, in these frames may have been labelled there.
+    is_identity = bool(plan.exchanges) or None in plan.spots_mm.values()
     automatic = {key for part in plan.parts if part.origin != BY_HAND for key in part.spots_mm}
-    changed = set(plan.spots_mm) if plan.exchanges else automatic
+    changed = set(plan.spots_mm) if is_identity else automatic
     lost = {frame for frame, _ in changed & set(by_hand)}
     tell("by_hand", "Places set by hand change", lost)
-    if plan.exchanges:
+    if is_identity:
         keys = set(plan.spots_mm)
         tell("labelled", "Hand labels stay with their person", {f for f, _ in keys & set(labelled)})
         tell("locked", "Locked joints stay with their person", {f for f, _ in keys & set(locked)})
