@@ -34,6 +34,7 @@ def bind_commands(window: MainWindow) -> None:
     bind("palette", window.show_palette)
     # The rooms, one line each.
     bind_trust(window.commands, session)
+    window.panels.inspector.identity_page.bind_commands(window.commands)
     window.labels.bind_commands(window.commands)
     window.panels.tracks.bind_commands(window.commands)
     window.copying.bind_commands(window.commands)

@@ -26,6 +26,11 @@ MENUS: dict[str, tuple[str | None, ...]] = {
         *(None, "lock_joint", "lock_person"),
         *(None, "unreview_joint", "unreview_person"),
     ),
+    "Trust": (
+        *("mute_view", "mute_view_person", "unmute_joint"),
+        *(None, "rescue", "confirm_discarded"),
+        *(None, "swap_identity", "find_swaps"),
+    ),
     "Go": (
         *("previous_frame", "next_frame", "play", "jump"),
         *(None, "previous_labelled", "next_labelled", "first_frame", "last_frame"),

@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QTabWidget
 
 from app.inspector.audit_page import AuditPage
 from app.inspector.heat_map import HeatMap
+from app.inspector.identity_page import IdentityPage
 from app.inspector.joint_page import JointPage
 from app.inspector.threshold_page import ThresholdPage
 
@@ -32,3 +33,6 @@ class Inspector(QTabWidget):
         self.addTab(self.threshold_page, "Thresholds")
         self.audit_page = AuditPage(session)
         self.addTab(self.audit_page, "Audit")
+        self.identity_page = IdentityPage(session)
+        self.addTab(self.identity_page, "Identities")
+        self.joint_page.card.swap_requested.connect(self.identity_page.open_dialog)
