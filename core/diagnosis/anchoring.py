@@ -6,7 +6,7 @@ observation are therefore put where the evidence, each source with its own preci
 chance of being wrong, speaks for (`core.diagnosis.hypotheses`). Agreeing network views still make
 the point better: it lies within the uncertainty of the hand labels' own (their ghosts').
 
-Only under consensus: ``pairwise`` and ``none`` stay literally what they are. See ADR 16.
+Only under consensus: ``pairwise`` and ``none`` stay literally what they are. See ADR 17.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ nearly always the former; a network's observation less often. Each pair of views
 the best of them are refined to maxima of the likelihood, and Laplace's approximation gives each its
 probability. What is left is the probability that none of them is right.
 
-This is what weighs hand labels against network observations (ADR 16), and what the queue of
+This is what weighs hand labels against network observations (ADR 17), and what the queue of
 `core.curation` calls the expected error of a joint.
 """
 
