@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from PySide6.QtCore import QPointF, QRectF, Qt
-from PySide6.QtGui import QColor, QFontMetricsF, QImage, QPainter
+from PySide6.QtGui import QColor, QFontMetricsF, QImage, QPainter, QPen
 from PySide6.QtWidgets import QWidget
 
 from app.theme import SMALL_PT, font, quantity_table, theme_named
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 _LOW_RESIDUAL_PX, _HIGH_RESIDUAL_PX = 2.0, 200.0
 _STRIP_PX = 90
 _HEIGHT_PX = 16
+_MARKS = ("annotated", "judged", "changed")
 
 
 def residual_share(residual_px: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -54,8 +55,26 @@ def paint_annotated(painter: QPainter, center: QPointF, radius: float) -> None:
     )
 
 
+def paint_judged(painter: QPainter, cell: QRectF, share: float) -> None:
+    """The mark of reviews: a bar at the cell's foot, over the share of joints that were judged."""
+    bar = QRectF(cell.left(), cell.bottom() - 3, cell.width() * share, 2.5)
+    painter.fillRect(bar.adjusted(-0.5, -0.5, 0.5, 0.5), QColor("#101114"))
+    painter.fillRect(bar, QColor("#ffffff"))
+
+
+def paint_changed(painter: QPainter, cell: QRectF) -> None:
+    """The mark of a row that the newest round changed: a corner folded over."""
+    size = min(cell.width(), cell.height()) * 0.55
+    corner = cell.topRight()
+    painter.save()
+    painter.setPen(QPen(QColor("#101114"), 0.5))
+    painter.setBrush(QColor("#ffffff"))
+    painter.drawPolygon([corner, corner - QPointF(size, 0), corner + QPointF(0, size)])
+    painter.restore()
+
+
 class Legend(QWidget):
-    """From little to much, then the mark of annotated frames."""
+    """From little to much, then the marks of annotated, judged and changed rows."""
 
     def __init__(self, session: Session) -> None:
         super().__init__()
@@ -64,7 +83,8 @@ class Legend(QWidget):
         metrics = QFontMetricsF(font(SMALL_PT))
         self._low_px = metrics.horizontalAdvance("0 px  ")
         self._high_px = metrics.horizontalAdvance("≥ 200 px  ")
-        marks = metrics.horizontalAdvance("annotated") + 34
+        self._mark_px = [metrics.horizontalAdvance(name) + 26 for name in _MARKS]
+        marks = sum(self._mark_px) + 12
         self.setFixedSize(round(self._low_px + _STRIP_PX + 6 + self._high_px + marks), _HEIGHT_PX)
         session.display_changed.connect(self.update)
 
@@ -91,8 +111,16 @@ class Legend(QWidget):
         x = self._low_px + _STRIP_PX + 6
         painter.drawText(QRectF(x, 0, self._high_px, _HEIGHT_PX), middle, high)
         x += self._high_px + 10
-        painter.setBrush(QColor(theme.text))
-        painter.setPen(Qt.PenStyle.NoPen)
-        paint_annotated(painter, QPointF(x, _HEIGHT_PX / 2), 4)
-        painter.setPen(QColor(theme.muted))
-        painter.drawText(QRectF(x + 10, 0, self.width() - x - 10, _HEIGHT_PX), middle, "annotated")
+        for name, width in zip(_MARKS, self._mark_px, strict=True):
+            painter.setBrush(QColor(theme.text))
+            painter.setPen(Qt.PenStyle.NoPen)
+            cell = QRectF(x - 6, 2, 12, 11)
+            if name == "annotated":
+                paint_annotated(painter, QPointF(x, _HEIGHT_PX / 2), 4)
+            elif name == "judged":
+                paint_judged(painter, cell, 1.0)
+            else:
+                paint_changed(painter, cell)
+            painter.setPen(QColor(theme.muted))
+            painter.drawText(QRectF(x + 10, 0, width, _HEIGHT_PX), middle, name)
+            x += width

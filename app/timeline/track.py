@@ -17,7 +17,15 @@ from PySide6.QtWidgets import QScrollBar, QToolTip, QWidget
 from app.format import percent, pixels
 from app.theme import SMALL_PT, Theme, font, person_color, theme_named
 from app.timeline.bins import Span, tick_step, widened, worst_per_column
-from app.timeline.legend import colored, paint_annotated, residual_share
+from app.timeline.legend import (
+    colored,
+    paint_annotated,
+    paint_changed,
+    paint_judged,
+    residual_share,
+)
+from app.timeline.triage import Triage
+from core.diagnosis.summary import NOT_SEEN
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -52,6 +60,7 @@ class Track(QWidget):
         self._drag_from: QPoint | None = None
         self._is_scrubbing = False
         self._before_press: Cursor = session.cursor
+        self.triage = Triage(session, self)
         self._bar = QScrollBar(Qt.Orientation.Vertical, self)
         self._bar.valueChanged.connect(self.update)
         self._bar.setVisible(False)
@@ -61,6 +70,8 @@ class Track(QWidget):
         session.cursor_changed.connect(self._on_cursor_changed)
         session.summary_changed.connect(self._on_summary_changed)
         session.display_changed.connect(self._on_summary_changed)
+        session.edited.connect(self._on_edited)
+        self.triage.changed.connect(self._on_summary_changed)
 
     def sizeHint(self) -> QSize:
         """Room for a dozen rows."""
@@ -72,7 +83,7 @@ class Track(QWidget):
         return self._span
 
     def set_mode(self, mode: str) -> None:
-        """Colour by ``residual`` or by ``discarded``."""
+        """Colour by ``residual``, by ``discarded`` or by what is left to ``review``."""
         self._mode = mode
         self._on_summary_changed()
 
@@ -151,6 +162,12 @@ class Track(QWidget):
         self._labelled = None
         self._on_summary_changed()
 
+    def _on_edited(self, _change: object) -> None:
+        """Somebody may be new, and a frame annotated for the first time or no more."""
+        self._labelled = self._people = None
+        self._lay_out()
+        self.update()
+
     def _on_summary_changed(self, _what: object = None) -> None:
         self._rows = None
         self.update()
@@ -219,8 +236,10 @@ class Track(QWidget):
         assert summary is not None
         if self._mode == "residual":
             values = residual_share(summary.worst_residual_px)
-        else:
+        elif self._mode == "discarded":
             values = summary.share_discarded
+        else:
+            values = self.triage.share_left(summary)
         order = [summary.persons.index(p) if p in summary.persons else -1 for p in self._persons()]
         padded = np.column_stack([values, np.full(len(values), np.nan, np.float32)])
         worst = worst_per_column(padded[:, order], self._span, num_columns)
@@ -235,10 +254,10 @@ class Track(QWidget):
         if rect.width() / self._span.length < _MARKED_FRAME_PX:
             return
         start = int(self._span.start)
-        frames, columns = np.nonzero(
-            summary.annotated[start : int(self._span.start + self._span.length) + 1]
-        )
+        stop = int(self._span.start + self._span.length) + 1
+        frames, columns = np.nonzero(summary.annotated[start:stop])
         persons = self._persons()
+        self._paint_judged(painter, start, stop)
         painter.setPen(QPen(QColor("#101114"), 1))
         painter.setBrush(QColor("#ffffff"))
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
@@ -249,6 +268,29 @@ class Track(QWidget):
                 y = self.row_top(persons.index(person)) + self.row_height() / 2
                 paint_annotated(painter, QPointF(self.x_of(start + frame), y), radius)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
+
+    def _paint_judged(self, painter: QPainter, start: int, stop: int) -> None:
+        """A bar under what was judged, as long as its share; a corner where a round changed it."""
+        judged, summary = self.triage.judged, self._session.summary
+        if judged is None or summary is None or judged.persons != summary.persons:
+            return
+        width = self._track_rect().width() / self._span.length
+        height = self.row_height()
+        order = {person: row for row, person in enumerate(self._persons())}
+        seen = (summary.wss_bin[start:stop] != NOT_SEEN).sum(axis=2)
+        for frame, column in np.argwhere(
+            (judged.num_judged[start:stop] > 0) | judged.is_changed[start:stop]
+        ).tolist():
+            row = order.get(judged.persons[column])
+            if row is None:
+                continue
+            cell = QRectF(
+                self.x_of(start + frame) - width / 2 + 1, self.row_top(row), width - 2, height
+            )
+            share = int(judged.num_judged[start + frame, column]) / max(int(seen[frame, column]), 1)
+            paint_judged(painter, cell, min(share, 1.0))
+            if judged.is_changed[start + frame, column]:
+                paint_changed(painter, cell)
 
     def _paint_ruler(self, painter: QPainter, theme: Theme, rect: QRectF) -> None:
         project = self._session.project
@@ -426,4 +468,18 @@ class Track(QWidget):
         text += f"\n{percent(share)} of the joints discarded"
         if summary.annotated[frame, column]:
             text += "\nannotated by hand"
+        return text + self._told_judged(frame, column)
+
+    def _told_judged(self, frame: int, column: int) -> str:
+        judged, summary = self.triage.judged, self._session.summary
+        if judged is None or summary is None or judged.persons != summary.persons:
+            return ""
+        number = int(judged.num_judged[frame, column])
+        rejected = int(judged.num_rejected[frame, column])
+        seen = int((summary.wss_bin[frame, column] != NOT_SEEN).sum())
+        text = f"\n{number} of {seen} joints judged" if number else "\nnothing judged yet"
+        if rejected:
+            text += f", {rejected} rejected"
+        if judged.is_changed[frame, column]:
+            text += "\nchanged in the newest round"
         return text

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 _MODES = (
     ("residual", "Worst leave-one-out residual"),
     ("discarded", "Share of joints discarded"),
+    ("review", "Left to judge"),
 )
 _HINT = "wheel: zoom   right drag: move   double click: all"
 

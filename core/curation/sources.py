@@ -11,6 +11,7 @@ anew from its 2D points under the window's settings. `RunSource.own` has the for
 from __future__ import annotations
 
 import hashlib
+import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from core.project.runs.folder import RunFolder
     from core.skeleton import Skeleton
 
+_OTHER_RESIDUAL = math.log(1.5)
 DETECTIONS = "detections"
 """The name of the imported detections as a source; a run's name is its id."""
 
@@ -103,6 +105,10 @@ class FrameSource(Protocol):
         """The run's round that answers a frame, and a hash of its weights; None and "" if none."""
         ...
 
+    def changed_rows(self) -> NDArray[np.int64]:
+        """(K, 2) frame and person that the newest round tells otherwise than the one before."""
+        ...
+
     def cache_path(self, key: str, suffix: str = ".h5") -> Path:
         """A file for what can be computed again; see `core.project.Project.cache_path`."""
         ...
@@ -153,6 +159,10 @@ class DetectionSource:
     def labelled_frames(self) -> NDArray[np.int64]:
         """Frames with a label, ascending."""
         return self._project.labelled_frames()
+
+    def changed_rows(self) -> NDArray[np.int64]:
+        """None: there are no rounds."""
+        return np.zeros((0, 2), dtype=np.int64)
 
     def origin(self, frame: int) -> tuple[int | None, str]:
         """Of no run."""
@@ -304,6 +314,29 @@ class RunSource:
     def labelled_frames(self) -> NDArray[np.int64]:
         """Frames with a label, ascending."""
         return self._project.labelled_frames()
+
+    def changed_rows(self) -> NDArray[np.int64]:
+        """(K, 2) frame and person that the newest round tells otherwise than the one before.
+
+        By what the rounds' indices say: another share of joints kept, or a worst leave-one-out
+        residual that is half as large again, or less than two thirds. The rows are not read.
+        """
+        numbers = [state.header.round for state in self.predictions.rounds]
+        if self.round is not None:
+            numbers = [number for number in numbers if number <= self.round]
+        if len(numbers) < 2:
+            return np.zeros((0, 2), dtype=np.int64)
+        before, after = (self.predictions.aggregates(number) for number in numbers[-2:])
+        if before is None or after is None:
+            return np.zeros((0, 2), dtype=np.int64)
+        first, second = ((rows.frames << 32) | rows.persons for rows in (before, after))
+        _, old, new = np.intersect1d(first, second, return_indices=True)
+        was, now = before.worst_residual_px[old], after.worst_residual_px[new]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            is_other = np.abs(np.log(now / was)) > _OTHER_RESIDUAL
+        is_other |= np.isfinite(was) != np.isfinite(now)
+        is_other |= before.kept_share[old] != after.kept_share[new]
+        return np.stack([after.frames[new], after.persons[new]], axis=1)[is_other]
 
     def origin(self, frame: int) -> tuple[int | None, str]:
         """The round that answers a frame, and the key that changes with its weights."""
