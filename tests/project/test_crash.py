@@ -16,15 +16,27 @@ CAMERAS_PER_EDIT = 3
 WRITER = """
 import sys
 from pathlib import Path
-from core.project import JointKey, Project, SetJoints
+from core.project import (
+    AcceptedPoint, AcceptPoints, JointKey, PointKey, Project, Provenance, SetJoints, SetTrackPoints,
+    Several, SwapIdentities,
+)
 
 project = Project.open(Path(sys.argv[1]))
 assert not project.read_only, project.read_only_reason
 step = int(sys.argv[2])
 print("ready", flush=True)
 while True:
-    keys = tuple(JointKey(step % 100, camera, step // 100, 0) for camera in range(3))
-    project.apply(SetJoints(keys=keys, points_px=((float(step), 0.0),) * 3))
+    frame, person = step % 100, step // 100
+    keys = tuple(JointKey(frame, camera, person, 0) for camera in range(3))
+    point = PointKey(frame, person, 0)
+    accepted = AcceptedPoint(point, (float(step), 0.0, 0.0), Provenance(source="detections"))
+    edits = (
+        SetJoints(keys=keys, points_px=((float(step), 0.0),) * 3),
+        AcceptPoints(points=(accepted,)),
+        SetTrackPoints(points=(((frame, person), (float(step), 0.0)),)),
+        SwapIdentities(camera=0, start=frame, stop=frame + 1, person=person, other=person + 1),
+    )
+    project.apply(Several(edits=edits, name=f"Step {step}"))
     print(step, flush=True)
     if step % 5 == 4:
         project.undo()
@@ -51,12 +63,18 @@ def check(path, acknowledged):
     """Steps up to the last acknowledged one are there, the one in flight wholly or not at all."""
     with Project.open(path) as project:
         assert not project.read_only, "a dead writer's lock must not keep others out"
-        state = project.labels.state()["labels"]
-        assert project.labels.replay()["labels"] == state
+        state = project.labels.state()
+        assert project.labels.replay() == state
+        tracks = project.tracks
     steps = {}
-    for key, row in state.items():
+    for key, row in state["labels"].items():
         steps.setdefault(int(row[0]), []).append(JointKey(*key).camera)
     assert all(sorted(cameras) == [0, 1, 2] for cameras in steps.values())
+    assert {int(row[0]) for row in state["accepted"].values()} == set(steps)
+    assert {int(row[0]) for row in state["track_points"].values()} == set(steps)
+    assert len(state["swaps"]) == len(state["reviews"]) == len(steps)
+    places = () if tracks is None else tracks.row_ground_mm[:, 0].astype(int).tolist()
+    assert sorted(places) == sorted(steps)
     last = abs(acknowledged)
     in_doubt = {last} if acknowledged < 0 or last % 5 == 4 else set()
     assert set(range(last + 1)) - in_doubt <= set(steps) <= set(range(last + 2))
@@ -74,7 +92,7 @@ def kill_often(path, num_kills):
 
 def test_no_acknowledged_edit_is_lost_when_the_writer_is_killed(project):
     project.close()
-    kill_often(project.path, 8)
+    kill_often(project.path, 20)
 
 
 @pytest.mark.slow
