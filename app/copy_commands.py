@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
 from PySide6.QtCore import QObject
 from PySide6.QtGui import QAction, QCursor
 from PySide6.QtWidgets import QMenu
@@ -16,7 +15,7 @@ from PySide6.QtWidgets import QMenu
 from app.jobs import Job
 from core.curation.sources import open_source, source_choices
 from core.errors import CommandRefusedError, DataError
-from core.labelling import copied_from_frame, filled, within_pictures
+from core.labelling import copied_from_frame, copied_from_views
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -104,18 +103,8 @@ class CopyCommands(QObject):
         diagnosis = self._session.diagnosis
         if diagnosis is None:
             raise CommandRefusedError("The triangulation is still being prepared.")
-        if person not in diagnosis.persons:
-            raise CommandRefusedError(f"Nothing of #{person} is seen in the other views.")
-        row = diagnosis.persons.index(person)
-        points = diagnosis.loo_reprojection_px[row]
-        # Where the view took no part, all others are the others.
-        points = np.where(np.isfinite(points), points, diagnosis.reprojection_px[row])
-        edit = filled(
-            self._observations(),
-            person,
-            within_pictures(points, project.rig),
-            cameras=self._labels.cameras(),
-            name=f"Copy #{person} from the other views",
+        edit = copied_from_views(
+            self._observations(), diagnosis, project.rig, person, cameras=self._labels.cameras()
         )
         self._session.apply(edit)
 

@@ -12,7 +12,7 @@ Everything here answers with values: arrays to draw, or an `Edit` for `Project.a
 from core.labelling.copying import (
     accepted_ghosts,
     copied_from_frame,
-    copied_from_space,
+    copied_from_views,
     filled,
     within_pictures,
 )
@@ -58,7 +58,7 @@ __all__ = [
     "chosen_views",
     "confirmed",
     "copied_from_frame",
-    "copied_from_space",
+    "copied_from_views",
     "filled",
     "hand_ghosts",
     "moved_person",

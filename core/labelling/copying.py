@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from core.diagnosis import FrameDiagnosis
     from core.geometry import Rig
     from core.labelling.ghosts import Ghosts
     from core.observations import FrameObservations
@@ -108,7 +109,6 @@ def copied_from_frame(
     person: int,
     *,
     cameras: Sequence[int] | None = None,
-    joints: Sequence[int] | None = None,
     name: str = "",
 ) -> Edit:
     """Put a person's joints where another frame, or another source of this one, has them.
@@ -118,7 +118,6 @@ def copied_from_frame(
         other: of the frame to copy from, or what a run predicts of the same frame.
         person: id.
         cameras: in which views; None = all.
-        joints: which joints; None = all.
         name: of the step.
 
     Raises:
@@ -128,36 +127,40 @@ def copied_from_frame(
         raise CommandRefusedError(f"There is nothing of #{person} to copy there.")
     points = other.points_px[row_of(other, person)]
     name = name or f"Copy #{person} from another frame"
-    return filled(observations, person, points, cameras=cameras, joints=joints, name=name)
+    return filled(observations, person, points, cameras=cameras, name=name)
 
 
-def copied_from_space(
+def copied_from_views(
     observations: FrameObservations,
+    diagnosis: FrameDiagnosis,
     rig: Rig,
     person: int,
-    points_mm: NDArray[np.float64],
     *,
     cameras: Sequence[int] | None = None,
-    joints: Sequence[int] | None = None,
-    name: str = "",
 ) -> Edit:
-    """Put a person's joints where 3D points are seen: "copy from the other views", or from a run.
+    """Put a person's joints where the other views see them.
+
+    Each view's point is made without that view, so that a wrong detection does not hold itself.
 
     Args:
         observations: of the frame.
+        diagnosis: of the same frame.
         rig: C cameras.
         person: id.
-        points_mm: (J, 3) world; NaN = leave as it is.
         cameras: in which views; None = all.
-        joints: which joints; None = all.
-        name: of the step.
 
     Raises:
-        CommandRefusedError: nothing is left to put.
+        CommandRefusedError: the person is not triangulated, or nothing is left to put.
     """
-    points = within_pictures(rig.project(points_mm[None])[0], rig)
-    name = name or f"Copy #{person} from the other views"
-    return filled(observations, person, points, cameras=cameras, joints=joints, name=name)
+    if person not in diagnosis.persons:
+        raise CommandRefusedError(f"Nothing of #{person} is seen in the other views.")
+    row = diagnosis.persons.index(person)
+    points = diagnosis.loo_reprojection_px[row]
+    # Where the view took no part, all that did are others.
+    points = np.where(np.isfinite(points), points, diagnosis.reprojection_px[row])
+    points[diagnosis.observed[row] & np.isnan(diagnosis.loo_reprojection_px[row, ..., 0])] = np.nan
+    name = f"Copy #{person} from the other views"
+    return filled(observations, person, within_pictures(points, rig), cameras=cameras, name=name)
 
 
 def within_pictures(points_px: NDArray[np.float64], rig: Rig) -> NDArray[np.float64]:

@@ -118,8 +118,6 @@ def moved_person(
     camera: int,
     person: int,
     delta_px: tuple[float, float],
-    *,
-    only_labels: bool = False,
 ) -> Edit:
     """Move all joints of a person in one view by (dx, dy) raw pixels; they are hand labels then.
 
@@ -128,17 +126,13 @@ def moved_person(
         camera: index into the rig.
         person: id.
         delta_px: raw pixels.
-        only_labels: leave what a network found where it is.
 
     Raises:
         CommandRefusedError: nothing of the person is observed in that view.
     """
     row = row_of(observations, person)
     points = observations.points_px[row, camera]
-    movable = np.isfinite(points).all(axis=-1)
-    if only_labels:
-        movable &= observations.source[row, camera] != Source.NETWORK
-    joints = np.flatnonzero(movable)
+    joints = np.flatnonzero(np.isfinite(points).all(axis=-1))
     if not len(joints):
         raise CommandRefusedError(f"Nothing of #{person} is in this view: there is nothing to move")
     moved = points[joints] + delta_px
@@ -194,16 +188,9 @@ class ResetJoints:
         return {"labels": dict.fromkeys(self.keys), "overrides": dict.fromkeys(self.keys)}
 
 
-def reset_joint(key: JointKey, *, cameras: Iterable[int] = ()) -> Edit:
-    """Let the prediction of a joint show again, in its view or in all of ``cameras``.
-
-    Args:
-        key: of the joint.
-        cameras: indices into the rig; empty = the key's only.
-    """
-    return ResetJoints(
-        keys=tuple(key._replace(camera=camera) for camera in cameras) or (key,),
-    )
+def reset_joint(key: JointKey) -> Edit:
+    """Let the prediction of a joint show again in its view."""
+    return ResetJoints(keys=(key,))
 
 
 def reset_person(observations: FrameObservations, person: int, *, cameras: Iterable[int]) -> Edit:
