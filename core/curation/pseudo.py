@@ -135,7 +135,8 @@ def pseudo_labels(
     found = _Arrays.empty(raw.shape[:-1])
     frame, row = np.nonzero(observed_in(raw).any(axis=(-1, -2)))
     if len(frame):
-        found.fill((frame, row), source, raw[frame, row], settings)
+        hand = block.source[:, chosen][frame, row] == Source.HAND
+        found.fill((frame, row), source, raw[frame, row], hand, settings)
     return PseudoLabels(
         start=start,
         persons=ids,
@@ -205,12 +206,13 @@ class _Arrays:
         place: tuple[NDArray[np.int64], NDArray[np.int64]],
         source: FrameSource,
         raw_px: Floats,
+        hand: NDArray[np.bool_],
         settings: TriangulationSettings,
     ) -> None:
-        """Triangulate the people at some places from their raw points (N, C, J, 2)."""
+        """Triangulate people at some places: raw points (N, C, J, 2), and which are by hand."""
         rig = source.rig
         points, observed = straightened(rig, raw_px)
-        found = robust(points, rig.projections, observed, arguments(settings))
+        found = robust(points, rig.projections, observed, arguments(settings), hand)
         others = robust_leave_one_out(
             points, rig.projections, observed, found.weights**settings.row_exponent
         )

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from core.diagnosis.engine import Bools, Floats, Triangulation
 
-_HANDS_TO_KEEP = 2
+HANDS_TO_KEEP = 2
 """Two clicks that agree are a label, whatever networks say and however few views there are."""
 
 
@@ -70,10 +70,12 @@ def anchored(
         mixed[:, None], places.responsibility[:, 0], _views_last(found.weights)[touched]
     )
     supporting = weights > SUPPORT_WEIGHT
-    enough = (supporting.sum(axis=1) >= options["min_views"]) | (
-        (supporting & clicks).sum(axis=1) >= _HANDS_TO_KEEP
-    )
-    kept = np.where(mixed, enough, found.kept[touched] | enough)
+    clicked = (supporting & clicks).sum(axis=1) >= HANDS_TO_KEEP
+    believed = found.kept[touched]
+    if options["discard"] in (None, "support"):
+        enough = supporting.sum(axis=1) >= options["min_views"]
+        believed = np.where(mixed, enough, believed)
+    kept = believed | clicked
     placed = np.where(mixed[:, None], places.points_mm[:, 0], near)
     answer = replace(
         found,

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from core.diagnosis.anchoring import HANDS_TO_KEEP
 from core.diagnosis.engine import observed_in, robust
 from core.diagnosis.lengths import arguments, effective_lengths_mm
 from core.geometry.method import SUPPORT_WEIGHT
@@ -156,6 +157,7 @@ class _Case:
         self.points_px = diagnosis.undistorted_px[row, :, joint]
         self.raw_px = diagnosis.points_px[row, :, joint]
         self.seen = diagnosis.observed[row, :, joint]
+        self.hand = diagnosis.hand[row, :, joint]
         self.views = tuple(int(c) for c in np.flatnonzero(self.seen))
         self.muted = tuple(int(c) for c in np.flatnonzero(diagnosis.muted[row, :, joint]))
         self.kept = bool(diagnosis.triangulation.kept[row, joint])
@@ -190,8 +192,9 @@ class _Case:
     def _triangulate(self, seen: NDArray[np.bool_], settings: dict[str, Any]) -> Triangulation:
         """The joint with the views of each row of (V, C) only."""
         points = np.broadcast_to(self.points_px[:, None], (len(seen), len(self.rig), 1, 2))
+        hand = np.asarray((seen & self.hand)[:, :, None])
         return robust(
-            np.ascontiguousarray(points), self.rig.projections, seen[:, :, None], settings
+            np.ascontiguousarray(points), self.rig.projections, seen[:, :, None], settings, hand
         )
 
     def _with(self, seen: NDArray[np.bool_]) -> list[tuple[float, bool, Cure | None]]:
@@ -286,6 +289,9 @@ class _Case:
 
     def _verdict(self) -> str:
         value, threshold = _with_unit(self.value, self.unit), _with_unit(self.threshold, self.unit)
+        clicks = np.asarray(self.seen & self.hand)
+        if self.kept and clicks.sum() >= HANDS_TO_KEEP and self.settings.rule != "none":
+            return f"Kept: placed by hand in {self._names(tuple(np.flatnonzero(clicks).tolist()))}"
         if self.settings.rule == "wss":
             verdict, side = ("Kept", "within") if self.kept else ("Discarded", "over")
             return f"{verdict}: WSS {value} is {side} the threshold {threshold}"

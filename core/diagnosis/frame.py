@@ -37,6 +37,7 @@ class FrameDiagnosis:
         observed: (P, C, J) bool: the observation took part.
         muted: (P, C, J) bool: there is an observation, and somebody muted it: it took no part, but
             it is shown with its residuals.
+        hand: (P, C, J) bool: somebody answered for the view; counts for more (ADR 17).
         points_px: (P, C, J, 2) raw pixels, as observed.
         undistorted_px: (P, C, J, 2) the same undistorted; NaN where the lens cannot have seen it.
         triangulation: points_mm (P, J, 3), weights (P, C, J), … of `robust_triangulate`.
@@ -53,6 +54,7 @@ class FrameDiagnosis:
     settings: TriangulationSettings
     observed: NDArray[np.bool_]
     muted: NDArray[np.bool_]
+    hand: NDArray[np.bool_]
     points_px: Floats
     undistorted_px: Floats
     triangulation: Triangulation
@@ -99,6 +101,7 @@ def diagnose_frame(
         settings=settings,
         observed=observed,
         muted=silent,
+        hand=hand,
         points_px=points,
         undistorted_px=undistorted,
         triangulation=triangulation,

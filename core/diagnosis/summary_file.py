@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from core.diagnosis.source import Progress
 
-_VERSION = 2
+_VERSION = 3
 _ARRAYS = (
     "worst_residual_px",
     "share_discarded",
