@@ -28,10 +28,10 @@ CHOICE_TITLES: dict[ViewChoice, str] = {
 }
 # The viewer is small: as little of it as possible is covered.
 _SHORT: dict[ViewChoice, str] = {
-    "free": "other views",
-    "hand": "hand views",
-    "camera": "one view",
-    "all": "all views",
+    "free": "moves other views",
+    "hand": "moves hand views",
+    "camera": "moves one view",
+    "all": "moves all views",
 }
 _TIPS: dict[ViewChoice, str] = {
     "free": "Hand labels stay where they are.",
@@ -52,6 +52,7 @@ class ViewChoiceButton(QToolButton):
 
     def __init__(self, parent: QWidget, chosen: Callable[[ViewChoice], None]) -> None:
         super().__init__(parent)
+        self._viewer = parent
         self.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         self.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         self.setIconSize(QSize(2 * GRID_PX, 2 * GRID_PX))
@@ -82,8 +83,15 @@ class ViewChoiceButton(QToolButton):
             f" {_TIPS[choice]}"
         )
         self.adjustSize()
+        self.stand_in_corner()
+
+    def stand_in_corner(self) -> None:
+        """Upper right, over what is painted."""
+        self.move(max(self._viewer.width() - self.width() - GRID_PX, 0), GRID_PX)
+        self.raise_()
 
     def set_theme(self, theme: Theme) -> None:
         """Draw the icon in the theme's colours."""
         self.setIcon(icon(_ICON, theme))
         self.adjustSize()
+        self.stand_in_corner()

@@ -13,7 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PySide6.QtCore import QEvent, QObject, Qt
+from PySide6.QtCore import QEvent, QObject, Qt, Signal
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QApplication
 
@@ -32,8 +32,6 @@ from core.labelling import (
 from core.project import PointKey, ReviewState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from numpy.typing import NDArray
 
     from app.scene.content import SceneContent
@@ -60,19 +58,13 @@ class SceneEditing(QObject):
         drag: the one in progress, or None.
     """
 
-    def __init__(
-        self,
-        session: Session,
-        content: SceneContent,
-        drawing: SceneDrawing,
-        *,
-        on_choice: Callable[[ViewChoice], None],
-    ) -> None:
+    choice_changed = Signal(str)
+
+    def __init__(self, session: Session, content: SceneContent, drawing: SceneDrawing) -> None:
         super().__init__()
         self._session = session
         self._content = content
         self._drawing = drawing
-        self._on_choice = on_choice
         self._key = PointKey(0, 0, 0)
         self._cameras: tuple[int, ...] = ()
         self._grip: Place | None = None
@@ -88,7 +80,7 @@ class SceneEditing(QObject):
     def choose(self, choice: ViewChoice) -> None:
         """Say which views' labels a drag moves."""
         self.choice = choice
-        self._on_choice(choice)
+        self.choice_changed.emit(choice)
         title = CHOICE_TITLES[choice]
         self._session.message_posted.emit(f"A drag in 3D moves: {title[0].lower()}{title[1:]}.")
 

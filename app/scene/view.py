@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from PySide6.QtCore import QPoint, QRect, Qt
-from PySide6.QtGui import QGuiApplication, QOffscreenSurface, QOpenGLContext, QPainter
+from PySide6.QtGui import QPainter
 from PySide6.QtWidgets import QLabel, QToolTip, QVBoxLayout, QWidget
 
 from app.scene.choices import ViewChoiceButton
 from app.scene.framing import first_view, person_view, picture_view
 from app.scene.hints import camera_hint, drag_hint, joint_hint
+from app.scene.opengl import has_opengl
 from app.scene.pointer import Pointer
 from app.scene.viewpoint import OrbitView, PictureView
-from app.theme import GRID_PX
 
 if TYPE_CHECKING:
     from PySide6.QtGui import QCloseEvent, QImage, QResizeEvent
@@ -31,25 +31,6 @@ if TYPE_CHECKING:
     from app.scene.viewpoint import Place, Size
     from app.session import Session
     from app.state import Cursor, HoverTarget
-    from core.labelling import ViewChoice
-
-_WITHOUT_OPENGL_WIDGETS = ("offscreen", "minimal", "vnc", "linuxfb")
-
-
-def has_opengl() -> bool:
-    """Whether this platform can show OpenGL in a widget.
-
-    The offscreen platform finds OpenGL where an X server happens to run, and still cannot show it.
-    """
-    if QGuiApplication.platformName() in _WITHOUT_OPENGL_WIDGETS:
-        return False
-    surface = QOffscreenSurface()
-    surface.create()
-    context = QOpenGLContext()
-    if not (context.create() and context.makeCurrent(surface)):
-        return False
-    context.doneCurrent()
-    return True
 
 
 class SceneView(QWidget):
@@ -84,10 +65,9 @@ class SceneView(QWidget):
         self._drawing = SceneDrawing(self._prepare)
         self._content = SceneContent(session, self._drawing)
         column.addWidget(self._drawing.widget)
-        self._choice = ViewChoiceButton(self, self._choose_views)
-        self._editing = SceneEditing(
-            session, self._content, self._drawing, on_choice=self._choice.show_choice
-        )
+        self._editing = SceneEditing(session, self._content, self._drawing)
+        self._choice = ViewChoiceButton(self, self._editing.choose)
+        self._editing.choice_changed.connect(self._choice.show_choice)
         Pointer(self._drawing.widget, self)
         session.project_changed.connect(self._on_project_changed)
         session.cursor_changed.connect(self._on_cursor_changed)
@@ -219,7 +199,6 @@ class SceneView(QWidget):
         assert self._content is not None
         assert self._choice is not None
         self._choice.set_theme(self._content.theme)
-        self._place_choice()
         self._content.mark("ground", "cameras", "people", "joint", "truth", "hover", "labels")
 
     def _on_preview_changed(self, _preview: object) -> None:
@@ -404,29 +383,18 @@ class SceneView(QWidget):
         place = canvas.mapToGlobal(QPoint(round(position[0]) + 8, round(position[1]) + 8))
         QToolTip.showText(place, text, canvas)
 
-    def _choose_views(self, choice: ViewChoice) -> None:
-        assert self._editing is not None
-        self._editing.choose(choice)
-        self._place_choice()
-
     def _offer_choice(self) -> None:
         project = self._session.project
         if self._choice is not None:
             self._choice.setVisible(project is not None and not project.read_only)
-
-    def _place_choice(self) -> None:
-        """In the upper right corner."""
-        if self._choice is not None:
-            left = self.width() - self._choice.width() - GRID_PX
-            self._choice.move(max(left, 0), GRID_PX)
-            self._choice.raise_()
 
     # Qt's own.
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Keep the button in its corner."""
         super().resizeEvent(event)
-        self._place_choice()
+        if self._choice is not None:
+            self._choice.stand_in_corner()
 
     def closeEvent(self, event: QCloseEvent) -> None:
         """Let go of the canvas."""
