@@ -317,20 +317,18 @@ def test_moving_somebody_in_a_whole_match_touches_that_frame_alone(project):
     assert not after.row_ground_mm.flags.writeable
 
 
-def test_twenty_thousand_joints_are_one_quick_step_and_a_small_one(project):
-    keys = [PointKey(f, p, j) for f in range(100) for p in range(70) for j in range(3)][:20_000]
+def test_twenty_thousand_rows_are_one_quick_step_and_a_small_one(project):
+    keys = [PointKey(f, p, j) for f in range(100) for p in range(34) for j in range(3)][:10_000]
     edit = accepted(*keys)
     start = time.process_time()
-    change = project.apply(edit)
-    project.apply(SetReviews(keys=tuple(keys), state="locked"))
-    project.undo()
-    project.undo()
-    project.redo()
-    assert time.process_time() - start < 10, "five steps of up to 40,000 rows; 0.3 s each"
-    assert len(change.reviews) == 20_000
-    assert max(map(len, journal(project))) < 2_000_000, "compressed"
-    assert project.labels.count("accepted") == 20_000
+    change = project.apply(edit)  # a point and a review each
+    took_s = time.process_time() - start
+    assert took_s < 2, "0.3 s on two old cores"
+    assert len(change.reviews) == 10_000
+    assert len(journal(project)[0]) < 500_000, "compressed"
     assert project.labels.replay() == project.labels.state()
+    project.undo()
+    assert project.labels.count("accepted") == 0
 
 
 def test_the_journal_is_json_to_read_by_eye(project):
