@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import os
 import random
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -24,10 +25,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from core.labelling import confirmed, nudged
+from core.project import JointKey
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from numpy.typing import NDArray
+
     from app.main_window import MainWindow
+    from app.session import Session
+    from core.project import Edit
 
 _SIZE = (1600, 900)
 _BLOCK_MS = 50.0
@@ -167,6 +175,41 @@ class Bench:
             times = [self.timed(lambda p=p: session.select(person=p)) for p in persons]
             self.row("select a person", times, "p50 20")
 
+    def drag(self, num: int) -> None:
+        """A joint with two more hand labels: from a mouse move to its ghosts painted in all views.
+
+        Labels are written for it and taken back, in the copy that `measure_match` opens.
+        """
+        from PySide6.QtCore import QPoint, Qt
+        from PySide6.QtTest import QTest
+
+        views, session = self.window.views, self.window.session
+        num_labels = _label_twice(session)
+        camera, person, joint = session.cursor.camera, session.cursor.person, session.cursor.joint
+        views.frame_person()
+        until(lambda: views.is_settled)
+        place = views.panel_of(camera).place_of(person, joint)
+        assert place is not None
+        start, left = place.toPoint(), Qt.MouseButton.LeftButton
+        QTest.mouseMove(views, start)
+        QTest.mousePress(views, left, Qt.KeyboardModifier.NoModifier, start)
+        self._beat.take()
+        times: list[float] = []
+        for step in range(num):
+            angle = 2 * np.pi * step / 60
+            at = start + QPoint(round(24 * np.cos(angle)), round(24 * np.sin(angle)))
+            times.append(self.timed(lambda at=at: QTest.mouseMove(views, at)))
+        self.row("drag a joint: move → ghosts", times, "p50 16")
+        views.editing.cancel()
+        QTest.mouseRelease(views, left, Qt.KeyboardModifier.NoModifier, start)
+        times = [self.timed(lambda: session.apply(_moved(session))) for _ in range(20)]
+        self.row("edit a joint: durable, painted", times, "")
+        for _ in range(num_labels + len(times)):
+            session.undo()
+        views.reset_zoom()
+        until(lambda: self.window.is_settled)
+        self._beat.take()
+
     def slide(self, num: int) -> None:
         """The slider of the noise scale, with its page in front."""
         session, inspector = self.window.session, self.window.inspector
@@ -208,6 +251,37 @@ class Bench:
         self.row("orbit the 3D view", self.window.scene.orbit_times_ms(num), "p50 33")
 
 
+def _label_twice(session: Session) -> int:
+    """Label all joints of the person whom most views see in two views; how many edits it took.
+
+    Select a joint of theirs in a third view.
+    """
+    seen, project = session.observations, session.require_project()
+    assert seen is not None
+    there: NDArray[np.bool_] = np.isfinite(seen.points_px).all(axis=-1)
+    row = int(there.sum(axis=(1, 2)).argmax())
+    first, second, third = np.argsort(-there[row].sum(axis=1))[:3].tolist()
+    session.select(person=seen.persons[row], camera=third)
+    edits = 0
+    for camera in (first, second):
+        joints = np.flatnonzero(there[row, camera])
+        keys = [JointKey(seen.frame, camera, seen.persons[row], int(joint)) for joint in joints]
+        session.apply(confirmed(seen, keys))
+        edits += 1
+    session.select(joint=int(np.flatnonzero(there[row].all(axis=0) | there[row, third])[0]))
+    assert project.undo_description is not None
+    return edits
+
+
+def _moved(session: Session) -> Edit:
+    """The selected joint a little to the right."""
+    cursor, seen = session.cursor, session.observations
+    assert seen is not None
+    assert cursor.person is not None
+    assert cursor.joint is not None
+    return nudged(seen, JointKey(cursor.frame, cursor.camera, cursor.person, cursor.joint), 0.5, 0)
+
+
 def start_window() -> Bench:
     """The empty window, shown, with the triangulation loaded behind it."""
     started = time.perf_counter()
@@ -231,8 +305,21 @@ def start_window() -> Bench:
     return bench
 
 
+def copy_of(project: Path, folder: Path) -> Path:
+    """A project to write in: pictures beside it are linked, not copied."""
+    for sibling in project.resolve().parent.iterdir():
+        if sibling != project.resolve():
+            (folder / sibling.name).symlink_to(sibling)
+    return Path(shutil.copytree(project, folder / project.name))
+
+
 def measure_match(project: Path, num_steps: int) -> None:
-    """All that is done in a window, on one recording with pictures."""
+    """All that is done in a window, on a copy of one recording with pictures."""
+    with tempfile.TemporaryDirectory() as folder:
+        _measure_match(copy_of(project, Path(folder)), num_steps)
+
+
+def _measure_match(project: Path, num_steps: int) -> None:
     bench = start_window()
     bench.open(project)
     bench.settle()
@@ -242,6 +329,7 @@ def measure_match(project: Path, num_steps: int) -> None:
     bench.step(num_warm, "step, first round", "", num_warm)
     bench.step(300, "step, warm", "p50 40", num_warm)
     bench.select(200)
+    bench.drag(200)
     bench.slide(60)
     bench.play()
     bench.change_theme()

@@ -29,10 +29,12 @@ _CASING = QColor(0, 0, 0, 150)
 _SAID_NO = QColor(214, 216, 220)
 # Of a joint that is being dragged: the ticks begin so far from its middle.
 _HELD_GAP = 1.5
+# Of a ghost's outline, in widths of its pen; few enough to be seen as dashes on so small a ring.
+_DASHES = (2.6, 1.8)
 _OUTLINES = {
     Form.REPROJECTED: Qt.PenStyle.NoPen,
     Form.ACCEPTED: Qt.PenStyle.SolidLine,
-    Form.GHOST: Qt.PenStyle.DotLine,
+    Form.GHOST: Qt.PenStyle.DashLine,
 }
 _TAG_DARK_TEXT = QColor("#101114")
 
@@ -196,7 +198,10 @@ def _draw_translucent(
         painter.setBrush(Qt.BrushStyle.NoBrush)
         painter.setPen(QPen(_CASING, 2.6))
         painter.drawEllipse(middle, radius, radius)
-        painter.setPen(QPen(color, 1.2, outline))
+        pen = QPen(color, 1.3, Qt.PenStyle.SolidLine, Qt.PenCapStyle.FlatCap)
+        if outline == Qt.PenStyle.DashLine:
+            pen.setDashPattern(_DASHES)
+        painter.setPen(pen)
     color.setAlphaF(0.45)
     painter.setBrush(color)
     painter.drawEllipse(middle, radius, radius)
@@ -230,7 +235,8 @@ def _draw_half(painter: QPainter, middle: QPointF, radius: float, color: QColor)
 
 def _draw_marks(painter: QPainter, middle: QPointF, radius: float, glyph: Glyph) -> None:
     color, marks = QColor(glyph.color), glyph.marks
-    around = max(radius, _MIN_RING) + 2.5
+    painter.setOpacity(1.0)  # what somebody said is not weighed
+    around = radius + min(2.5, 0.7 * radius)
     if marks & Mark.ACCEPTED:
         arm = around * 1.25
         _draw_around(painter, middle, color, ((0, -arm), (arm, 0), (0, arm), (-arm, 0)))
@@ -242,7 +248,7 @@ def _draw_marks(painter: QPainter, middle: QPointF, radius: float, glyph: Glyph)
     elif marks & Mark.DISCARDED:
         _draw_cross(painter, middle, radius + 1.5, color)
     if marks & Mark.MUTED:
-        _draw_stroke(painter, middle, radius + 3.0)
+        _draw_stroke(painter, middle, max(radius, 4.0) + 2.5)
 
 
 def _draw_around(

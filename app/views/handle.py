@@ -22,11 +22,16 @@ SIDE = 15.0
 HANDLE_RADIUS = 11.0
 # Below the lowest joint, clear of its mark.
 _GAP = 20.0
+# People drawn smaller than this are looked at, not edited.
+_MIN_EXTENT = 56.0
 _INK = QColor("#101114")
 
 
 def handle_place(panel: ViewPanel, person: int | None) -> QPointF | None:
-    """The middle of a person's handle in the widget; None where nothing of them was seen there."""
+    """The middle of a person's handle in the widget; None where they have none.
+
+    That is where nothing of them was seen, or too little of it is in sight.
+    """
     row = None if panel.scene is None else panel.scene.row_of(person)
     if panel.scene is None or row is None:
         return None
@@ -34,6 +39,8 @@ def handle_place(panel: ViewPanel, person: int | None) -> QPointF | None:
     if not seen.any():
         return None
     places = panel.transform.to_widget(panel.scene.points_px[row, seen])
+    if float(np.ptp(places, axis=0).max()) < _MIN_EXTENT:
+        return None
     x = float((places[:, 0].min() + places[:, 0].max()) / 2)
     y = float(places[:, 1].max()) + _GAP
     box, half = panel.cell.picture, SIDE / 2 + 1

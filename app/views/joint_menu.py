@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _JOINT: tuple[tuple[str, ...], ...] = (
     ("mark_visible", "mark_occluded", "mark_outside"),
     ("confirm_joint", "accept_ghost", "reset_joint", "delete_joint"),
-    ("mute_view", "accept_joint", "reject_joint", "lock_joint", "unlock_joint"),
+    ("mute_view", "accept_joint", "reject_joint", "lock_joint", "unreview_joint"),
 )
 _PERSON: tuple[tuple[str, ...], ...] = (
     ("copy_pose", "copy_previous", "swap_sides", "swap_sides_all"),
