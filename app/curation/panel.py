@@ -12,6 +12,7 @@ import numpy as np
 from PySide6.QtCore import QEvent, Qt
 from PySide6.QtGui import QKeyEvent, QPalette
 from PySide6.QtWidgets import (
+    QAbstractButton,
     QFrame,
     QGridLayout,
     QHBoxLayout,
@@ -65,8 +66,6 @@ _TITLES: dict[Verb, str] = {
     "accept": "Accept all",
     "reject": "Reject all",
     "lock": "Lock all",
-    "unlock": "Unlock",
-    "unreview": "Take back",
 }
 _SCOPES: tuple[tuple[Scope, tuple[Verb, ...]], ...] = (
     ("joint", ("accept", "reject", "lock", "unlock", "unreview")),
@@ -112,12 +111,8 @@ class CuratePanel(QScrollArea):
         content = QWidget()
         self.setWidget(content)
         column = QVBoxLayout(content)
-        column.setContentsMargins(2 * GRID_PX, GRID_PX, 2 * GRID_PX, GRID_PX)
-        column.setSpacing(GRID_PX)
-        self.source = QLabel()
-        self.source.setProperty("muted", True)
-        self.source.setWordWrap(True)
-        column.addWidget(self.source)
+        column.setContentsMargins(2 * GRID_PX, GRID_PX, GRID_PX, GRID_PX // 2)
+        column.setSpacing(GRID_PX // 2)
         column.addLayout(self._make_scopes())
         column.addWidget(_rule())
         self._make_search(column)
@@ -146,6 +141,7 @@ class CuratePanel(QScrollArea):
             facts = self._facts[scope] = QLabel()
             facts.setTextFormat(Qt.TextFormat.RichText)
             facts.setWordWrap(True)
+            facts.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
             grid.addWidget(facts, row, 0)
             buttons = QHBoxLayout()
             buttons.setSpacing(GRID_PX // 4)
@@ -202,11 +198,15 @@ class CuratePanel(QScrollArea):
         column.addLayout(found)
         row = QHBoxLayout()
         row.setSpacing(GRID_PX // 2)
-        self.judge_found: dict[Verb, QPushButton] = {}
-        for verb, title in _TITLES.items():
-            button = self.judge_found[verb] = QPushButton(title)
-            button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-            button.setMinimumWidth(0)
+        self.judge_found: dict[Verb, QAbstractButton] = {}
+        for verb, (icon_name, title) in _ICONS.items():
+            if verb in _TITLES:
+                button = QPushButton(_TITLES[verb])
+                button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+                button.setToolTip(f"{title} all that was found, in one step")
+            else:
+                button = self._make_button(icon_name, f"{title}: all that was found")
+            self.judge_found[verb] = button
             button.clicked.connect(self._judging_found(verb))
             row.addWidget(button)
         row.addStretch(1)
@@ -270,8 +270,6 @@ class CuratePanel(QScrollArea):
     def _show(self, *_: object) -> None:
         if not self.isVisible():
             return
-        source = self._session.source
-        self.source.setText("" if source is None else f"Judging: {source.title}")
         reason = "Open a project to judge its pseudo-labels."
         if self._session.project is not None:
             reason = self._commands.why_not()
@@ -308,8 +306,7 @@ class CuratePanel(QScrollArea):
         residuals = diagnosis.loo_residual_px[row, :, joint]
         worst = float(np.nanmax(residuals)) if np.isfinite(residuals).any() else float("nan")
         return (
-            f"<b>{name}</b>  {ReviewState(state).name.lower()}, {verdict}, "
-            f"worst residual {pixels(worst)}"
+            f"<b>{name}</b>  {verdict} · worst {pixels(worst)} · {ReviewState(state).name.lower()}"
         )
 
     def _told(self, diagnosis: FrameDiagnosis, rows: slice) -> str:
@@ -317,14 +314,14 @@ class CuratePanel(QScrollArea):
         kept = diagnosis.triangulation.kept[rows] & seen
         reviews = self._session.reviews
         state = np.zeros(seen.shape, dtype=np.uint8) if reviews is None else reviews[rows]
-        parts = [f"{int(kept.sum())} of {counted(int(seen.sum()), 'joint')} kept"]
+        parts = [f"{int(kept.sum())} of {int(seen.sum())} kept"]
         for which in (ReviewState.ACCEPTED, ReviewState.LOCKED, ReviewState.REJECTED):
             number = int((state == which).sum())
             if number:
                 parts.append(f"{number} {which.name.lower()}")
         left = int((kept & (state == ReviewState.UNREVIEWED)).sum())
         parts.append(f"{left} to judge" if left else "nothing to judge")
-        return ", ".join(parts)
+        return " · ".join(parts)
 
     def _show_search(self) -> None:
         search = self.search

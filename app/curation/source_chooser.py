@@ -34,7 +34,7 @@ class SourceChooser(QComboBox):
         self._opening: Job | None = None
         self.setToolTip("What is shown and triangulated: imported detections, or a run's points")
         self.setAccessibleName("Shown")
-        self.setMinimumContentsLength(12)
+        self.setMinimumContentsLength(15)
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.activated.connect(self._on_chosen)

@@ -288,7 +288,8 @@ class Track(QWidget):
                 self.x_of(start + frame) - width / 2 + 1, self.row_top(row), width - 2, height
             )
             share = int(judged.num_judged[start + frame, column]) / max(int(seen[frame, column]), 1)
-            paint_judged(painter, cell, min(share, 1.0))
+            if share > 0:
+                paint_judged(painter, cell, min(share, 1.0))
             if judged.is_changed[start + frame, column]:
                 paint_changed(painter, cell)
 

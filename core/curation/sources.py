@@ -13,6 +13,7 @@ from __future__ import annotations
 import hashlib
 import math
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -213,9 +214,8 @@ class RunSource:
 
     @property
     def title(self) -> str:
-        """To show, such as ``try 3, round 12``."""
-        which = "newest round" if self.round is None else f"round {self.round}"
-        return f"{self.run.name}, {which}"
+        """To show, such as ``quick 14:05 · round 12``."""
+        return _titled(self.run, self.round)
 
     @property
     def persons(self) -> tuple[int, ...]:
@@ -423,13 +423,16 @@ def _choices_of(project: Project, run: RunFolder) -> list[SourceChoice]:
     if not states:
         return []
     newest = SourceChoice(
-        run=run.id, round=None, title=f"{run.name}, newest round", detail=f"run {run.id}"
+        run=run.id,
+        round=None,
+        title=_titled(run, None),
+        detail=f"run {run.id}: of every frame the newest round that has it",
     )
     rounds = [
         SourceChoice(
             run=run.id,
             round=state.header.round,
-            title=f"{run.name}, round {state.header.round}",
+            title=_titled(run, state.header.round),
             detail=(
                 f"run {run.id}: {state.header.stage}, step {state.header.step:,}, "
                 f"{state.num_moments:,} frames"
@@ -438,6 +441,13 @@ def _choices_of(project: Project, run: RunFolder) -> list[SourceChoice]:
         for state in reversed(states)
     ]
     return [newest, *rounds] if len(rounds) > 1 else rounds
+
+
+def _titled(run: RunFolder, round_number: int | None) -> str:
+    """With the time, for several runs may have one name."""
+    when = datetime.fromisoformat(run.created).astimezone()
+    which = "newest" if round_number is None else f"round {round_number}"
+    return f"{run.name} {when:%H:%M} · {which}"
 
 
 def open_source(project: Project, choice: SourceChoice) -> FrameSource:
