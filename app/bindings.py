@@ -39,6 +39,8 @@ def bind_commands(window: MainWindow) -> None:
     window.panels.tracks.bind_commands(window.commands)
     window.copying.bind_commands(window.commands)
     window.panels.curate.bind_commands(window.commands)
+    window.panels.queue.bind_commands(window.commands, window.views.frame_person)
+    window.panels.queue.walk.job_started.connect(window.status.follow)
     bind("swap_sides_frames", window.swap_sides_over_frames)
     bind("history", lambda: window.docks.show(window.panels.history))
 

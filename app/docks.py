@@ -56,6 +56,7 @@ class Panels:
         self.timeline = Timeline(session)
         self.history = HistoryPanel(session)
         self.curate = CuratePanel(session)
+        self.queue = QueuePanel(session)
 
     def docked(self) -> tuple[Panel, ...]:
         """What stands around the views; in the order of the tabs, the first of a group in front."""
@@ -64,6 +65,7 @@ class Panels:
             Panel("Tracks", self.tracks, "scene"),
             Panel("Inspector", self.inspector, "work"),
             Panel("Curate", self.curate, "work"),
+            Panel("Queue", self.queue, "work"),
             Panel("History", self.history, "work"),
             Panel("Timeline", self.timeline, "time"),
         )

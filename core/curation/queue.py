@@ -150,14 +150,24 @@ class Queue:
         if self._rows is not None:
             self._score()
 
-    def refresh(self, change: Change) -> None:
-        """Take in what an edit has changed; frames of no interest cost nothing."""
+    def skip(self, keys: Iterable[JointKey]) -> None:
+        """Count these as shown."""
+        self._seen |= set(keys)
+        if self._rows is not None:
+            self._strike_seen(self._rows)
+
+    def people_of(self, change: Change) -> set[tuple[int, int]]:
+        """Frame and person of whom `refresh` will look at again."""
         people = {*change.tracks}
         people |= {(key.frame, key.person) for key in change.keys | change.overrides}
         people |= {(key.frame, key.person) for key in change.reviews | change.points}
         for span in change.spans:
             people |= {(f, p) for f in self._known.intersection(span) for p in self._source.persons}
-        self._look_again({one for one in people if one[0] in self._known})
+        return {one for one in people if one[0] in self._known}
+
+    def refresh(self, change: Change) -> None:
+        """Take in what an edit has changed; frames of no interest cost nothing."""
+        self._look_again(self.people_of(change))
 
     def _look_again(self, people: set[tuple[int, int]]) -> None:
         if self._rows is None or not people:
