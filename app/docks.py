@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Literal
 from PySide6.QtCore import QObject, Qt, QTimer
 from PySide6.QtWidgets import QDockWidget, QMainWindow, QTabWidget, QWidget
 
-from app.curation import CuratePanel
+from app.curation import CuratePanel, QueuePanel
 from app.history_panel import HistoryPanel
 from app.inspector import Inspector
 from app.scene import SceneView
