@@ -79,6 +79,11 @@ class StatusBar(QStatusBar):
         self._show_facts()
 
     @property
+    def facts(self) -> str:
+        """What holds for the whole window."""
+        return self._facts.text()
+
+    @property
     def message(self) -> str:
         """What just happened, in full."""
         return self.message_label.full
