@@ -109,5 +109,8 @@ class AuditPage(QScrollArea):
         self.verdicts.setVisible(bool(bad))
         self.verdicts.setText("\n".join(f"⚠ {each.sentence}" for each in bad))
         self.good.setVisible(bool(rest))
-        self.good.setText("\n".join(each.sentence for each in rest))
+        names = self._session.require_project().rig.names
+        fine = [names[each.camera] for each in rest if each.verdict == "fine"]
+        lines = [each.sentence for each in rest if each.verdict == "too few"]
+        self.good.setText("\n".join([f"Fine: {', '.join(fine)}."] * bool(fine) + lines))
         self.table.show_audit(audit)

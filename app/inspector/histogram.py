@@ -23,7 +23,7 @@ _HEADROOM = 1.45
 _LOWEST_MM, _HIGHEST_MM = 0.8, 1100.0
 
 
-class _LengthAxis(pg.AxisItem):
+class LengthAxis(pg.AxisItem):
     """1, 10, 100, 1000 in place of powers."""
 
     def logTickStrings(self, values: Any, scale: float, spacing: Any) -> list[str]:  # noqa: ANN401 - pyqtgraph's
@@ -51,7 +51,7 @@ class WssHistogram(pg.PlotWidget):
     threshold_moved = Signal(float)
 
     def __init__(self, session: Session) -> None:
-        super().__init__(axisItems={"bottom": _LengthAxis("bottom")})
+        super().__init__(axisItems={"bottom": LengthAxis("bottom")})
         self._session = session
         self._edges: NDArray[np.float64] = np.zeros(2)
         self._counts: NDArray[np.int64] = np.zeros(1, np.int64)

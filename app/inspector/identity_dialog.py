@@ -86,8 +86,10 @@ class IdentityDialog(QDialog):
         self.swap.setDefault(True)
         self.buttons.addButton(self.swap, QDialogButtonBox.ButtonRole.AcceptRole)
         column.addWidget(self.buttons)
+        self.work.button.setAutoDefault(False)
         self._connect()
         self._begin()
+        self.swap.setFocus()
 
     def _make_form(self) -> QGridLayout:
         form = QGridLayout()

@@ -22,6 +22,7 @@ from app.format import counted, joint_name, length, percent
 from app.inspector.bar_list import BarList
 from app.inspector.histogram import WssHistogram
 from app.inspector.log_slider import LengthSlider
+from app.inspector.precision import PrecisionPanel
 from app.theme import GRID_PX
 from app.toolbar import NumberField
 from core.diagnosis import effective_lengths_mm
@@ -60,6 +61,8 @@ class ThresholdPage(QScrollArea):
         column.addWidget(self.shares_text)
         self.plot = WssHistogram(session)
         column.addWidget(self.plot)
+        self.precision = PrecisionPanel(session)
+        column.addWidget(self.precision)
         self.by_joint = BarList(session, "Kept, by joint")
         self.by_person = BarList(session, "Kept, by person")
         self.by_camera = BarList(session, "Mean weight, by camera")

@@ -205,6 +205,9 @@ class WeightStrip(QWidget):
             painter.setPen(QColor(theme.text if is_kept else theme.problem))
             text = number(value) if self._unit == "mm" else f"{value:.0f}"
             mark = "" if is_kept else " ✕"
+            reasons = self._reasons
+            if reasons is not None and camera in reasons.muted:
+                text = f"with {text}"
             painter.drawText(
                 QRectF(cell.left(), top, cell.width(), _ROW_PX), _CENTER, f"{text}{mark}"
             )

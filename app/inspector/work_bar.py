@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QWidget
 
 from app.format import duration
@@ -20,10 +19,15 @@ if TYPE_CHECKING:
     from app.session import Session
 
 _BAR_PX = 96
+# A dialog may be gone before its job's thread is: nothing of the dialog's may hold the job.
+_going: set[Job] = set()
 
 
 class WorkBar(QWidget):
-    """One job at a time; it ends with the project. ``button`` is the page's to connect."""
+    """One job at a time; it ends with the project.
+
+    ``button`` is the page's to connect; without a caption there is none.
+    """
 
     def __init__(self, session: Session, caption: str, focus: Qt.FocusPolicy) -> None:
         super().__init__()
@@ -68,7 +72,9 @@ class WorkBar(QWidget):
             failed: is told why it failed; None = the status bar is.
         """
         self.cancel()
-        job = Job(title, work, self)
+        job = Job(title, work)
+        _going.add(job)
+        job.ended.connect(lambda: _going.discard(job))
         self._job = job
         job.progressed.connect(self._on_progressed)
         job.finished.connect(lambda result: then(result) if job is self._job else None)
@@ -101,9 +107,8 @@ class WorkBar(QWidget):
         if job is self._job:
             self._job = None
             self._show()
-        QTimer.singleShot(0, job.deleteLater)
 
     def _show(self) -> None:
-        self.button.setVisible(not self.is_busy)
+        self.button.setVisible(not self.is_busy and bool(self.button.text()))
         for widget in (self.bar, self.left, self.stop):
             widget.setVisible(self.is_busy)
