@@ -139,7 +139,11 @@ class Edit(Protocol):
         ...
 
     def writes(self, reader: LabelReader) -> Writes:
-        """Rows to put (without their time and annotator) or, where None, to delete."""
+        """Rows to put or, where None, to delete.
+
+        A row without time and annotator is stamped by the writer; one that has them, such as a
+        label that goes to another person, still tells who made it and when.
+        """
         ...
 
 

@@ -361,11 +361,13 @@ class LabelStore:
         for table, wanted in writes.items():
             self._check_keys(table, wanted)
             old = self.rows(table, wanted)
+            num_values = len(TABLES[table].values) - _STAMPED
             for key, values in wanted.items():
                 before = old.get(key)
-                after = None if values is None else (*values, now, annotator)
-                same = before is None if after is None else before and before[:-_STAMPED] == values
-                if not same:
+                after = values
+                if values is not None and len(values) == num_values:
+                    after = (*values, now, annotator)
+                if (before and before[:-_STAMPED]) != (after and after[:-_STAMPED]):
                     changes.append(RowChange(table, tuple(key), before, after))
         return changes
 

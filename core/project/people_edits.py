@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 
 _IN_VIEWS = ("labels", "overrides")
 _IN_SPACE = ("points3d", "accepted", "reviews")
-_STAMPED = 2  # the last two columns of a row: time and annotator, which the writer puts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,7 +164,10 @@ def _exchanged(
     swap: SwapIdentities | SwapPersonLabels,
     cameras: tuple[int, ...] | None,
 ) -> dict[Key, Row | None]:
-    """The rows of both persons under each other's id, and no row where none came in turn."""
+    """The rows of both persons under each other's id, and no row where none came in turn.
+
+    They keep their stamps: who placed a joint has placed it, whosever it turned out to be.
+    """
     pair = (swap.person, swap.other)
     keys = reader.keys_of_persons(table, swap.start, swap.stop, pair)
     place = 2 if table in _IN_VIEWS else 1
@@ -174,7 +176,7 @@ def _exchanged(
     rows: dict[Key, Row | None] = dict.fromkeys(keys)
     for key, row in reader.rows(table, keys).items():
         other = pair[1] if key[place] == pair[0] else pair[0]
-        rows[*key[:place], other, *key[place + 1 :]] = row[:-_STAMPED]
+        rows[*key[:place], other, *key[place + 1 :]] = row
     return rows
 
 

@@ -236,6 +236,29 @@ def test_a_detection_swapped_with_nobody_goes_to_the_other_and_bystanders_stay(p
     assert len(found.unmatched) == 1
 
 
+def test_a_label_that_goes_to_another_person_still_tells_who_made_it(project):
+    project.annotator = "ann"
+    project.apply(SetJoints(keys=(JointKey(3, 1, 4, 2),), points_px=((5.0, 6.0),)))
+    made = project.label(JointKey(3, 1, 4, 2))
+    project.annotator = "bob"
+    swap = SwapIdentities(camera=1, start=3, stop=4, person=4, other=9, move_labels=True)
+    project.apply(swap)
+    assert project.label(JointKey(3, 1, 9, 2)) == made
+    assert project.label(JointKey(3, 1, 4, 2)) is None
+
+
+def test_labels_placed_and_swapped_in_one_step_are_whole(project):
+    edits = (
+        SetJoints(keys=(JointKey(3, 1, 4, 2),), points_px=((5.0, 6.0),)),
+        SwapPersonLabels(start=3, stop=4, person=4, other=9),
+    )
+    project.apply(Several(edits=edits, name="both"))
+    label = project.label(JointKey(3, 1, 9, 2))
+    assert (label.x_px, label.y_px, label.visibility, label.origin) == (5, 6, "visible", "hand")
+    assert label.annotator == project.annotator
+    assert project.labels.count() == 1
+
+
 def test_a_swap_needs_a_camera_two_persons_and_a_frame(project):
     with pytest.raises(CommandRefusedError, match="no camera 3"):
         project.apply(SwapIdentities(camera=3, start=0, stop=1, person=4, other=9))
