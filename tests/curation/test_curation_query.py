@@ -21,12 +21,13 @@ from core.settings import TriangulationSettings
 from tests.app.views_world import OUTLIER, make_project, make_world
 
 SETTINGS = TriangulationSettings(scale_mm=12.0)
+NO_PICTURES = tuple(f"ace_{i}" for i in range(8))
 
 
 @pytest.fixture(scope="module")
 def stored(tmp_path_factory):
     path = tmp_path_factory.mktemp("query") / "court.trilabel"
-    make_project(path, make_world(num_persons=4, num_frames=30)).close()
+    make_project(path, make_world(num_persons=4, num_frames=30), without=NO_PICTURES).close()
     return path
 
 
