@@ -1,8 +1,8 @@
-"""Finding by a few letters, as in a command palette: letters in order, word starts count most."""
+"""Finding by a few letters, as in a command palette: in order, word starts and runs count most."""
 
 from __future__ import annotations
 
-_START, _RUN, _ANY, _SKIPPED = 8, 5, 1, 0.05
+_START, _RUN, _ANY, _SKIPPED = 8, 10, 1, 0.05
 
 
 def match_score(query: str, text: str) -> float | None:

@@ -38,6 +38,7 @@ class KeyDialog(QDialog):
     def __init__(self, keys: KeyBindings, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._keys = keys
+        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.setWindowTitle("Change keys")
         self.search = QLineEdit()
         self.search.setPlaceholderText("Find a command or a key")
@@ -66,9 +67,13 @@ class KeyDialog(QDialog):
 
     def choose(self, command: str) -> None:
         """Select a command."""
-        item = self._items[command]
+        item = self.item(command)
         self.tree.setCurrentItem(item)
         self.tree.scrollToItem(item)
+
+    def item(self, command: str) -> QTreeWidgetItem:
+        """The line of a command."""
+        return self._items[command]
 
     def _lay_out(self) -> None:
         line = QHBoxLayout()

@@ -57,6 +57,7 @@ class KeySheet(QDialog):
             parent: the window.
         """
         super().__init__(parent)
+        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.setWindowTitle("Keys")
         groups = _groups(keys)
         # As many columns as there is room for.

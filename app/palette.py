@@ -48,6 +48,7 @@ class Palette(QDialog):
     def __init__(self, commands: Commands, keys: KeyBindings, parent: QWidget) -> None:
         super().__init__(parent, Qt.WindowType.Popup)
         self._commands = commands
+        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.setWindowTitle("Commands")
         self.search = QLineEdit()
         self.search.setPlaceholderText("What shall be done?")
@@ -99,10 +100,12 @@ class Palette(QDialog):
         """List what fits, the best first."""
         ranked: list[tuple[float, int, str]] = []
         for number, (name, (title, group, _, reason)) in enumerate(self._lines.items()):
-            own, wide = match_score(query, title), match_score(query, f"{title} {group}")
-            score = own if own is not None else wide
+            score = match_score(query, title)
             if score is None:
-                continue
+                wide = match_score(query, f"{group}: {title}")
+                if wide is None:
+                    continue
+                score = wide / 2
             if reason:
                 score -= _CANNOT
             if not query:
