@@ -1,7 +1,5 @@
 """A run's predictions as a source: labels on top, rounds, and runs that do not fit."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
@@ -11,13 +9,11 @@ from core.curation.sources import RunSource, open_source, source_choices
 from core.errors import DataError
 from core.observations import Source
 from core.project import JointKey, Project, Provenance, SetJoints
-from core.project.predictions import block_name, finish_round, write_predictions
 from core.project.runs.config import TrainConfig
-from core.project.runs.events import Predicted, PredictionRoundFinished
 from core.project.runs.folder import RunFolder
 from core.settings import TriangulationSettings
 from tests.app.views_world import make_project, make_world
-from tests.project.prediction_samples import block, header
+from tests.curation.predicted_rounds import predict
 
 SETTINGS = TriangulationSettings(scale_mm=12.0)
 NO_PICTURES = tuple(f"ace_{i}" for i in range(8))
@@ -29,31 +25,6 @@ def project(tmp_path):
     make_project(path, make_world(num_persons=4, num_frames=12), without=NO_PICTURES).close()
     with Project.open(path) as project:
         yield project
-
-
-def predict(project, run, number, frames, persons=(1, 2), seed=0):
-    """A finished round of made-up points."""
-    about = replace(
-        header(number, run=run.id, key=f"weights-{number}"),
-        cameras=tuple(project.rig.names),
-        joints=tuple(project.skeleton.joints),
-    )
-    content = block(frames, persons, about=about, seed=seed)
-    name = block_name(number, 0)
-    rows = write_predictions(run.predictions_dir / name, about, 0, content)
-    finish_round(run.predictions_dir, [name])
-    with run.lock():
-        run.append(
-            Predicted(
-                round=number,
-                file=f"predictions/{name}",
-                first_frame=min(frames),
-                stop_frame=max(frames) + 1,
-                rows=rows,
-            )
-        )
-        run.append(PredictionRoundFinished(round=number, stage="finetune", step=100))
-    return content
 
 
 @pytest.fixture
