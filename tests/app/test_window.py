@@ -87,7 +87,7 @@ def test_the_joint_page_tells_which_view_is_wrong(window):
     # The test's world moves joint 5 of person 3 away in camera ace_2.
     session.select(person=3, joint=5)
     page = window.inspector.joint_page
-    assert "ace_2" in page.reason.text()
+    assert "ace_2" in page.card.reason.text()
     row = session.person_row
     assert session.diagnosis.triangulation.weights[row, 2, 5] < 0.05
     assert "uncertain by" in page.place.text()
