@@ -212,15 +212,20 @@ class Queue:
         if self.ranking == "diversity" and len(rows.keys):
             scores = scores * self._diversity(rows)[:, None]
         rows.scores = np.where(rows.closed[:, None], 0.0, np.nan_to_num(scores))
-        if self._seen:
-            self._strike_seen(rows)
+        self._strike_seen(rows)
 
     def _strike_seen(self, rows: Rows) -> None:
-        place = {tuple(key): row for row, key in enumerate(rows.keys.tolist())}
-        for key in self._seen:
-            row = place.get((key.frame, key.person, key.joint))
-            if row is not None:
-                rows.scores[row, key.camera] = 0.0
+        """Let nothing come again that was shown; rows are in order of their keys."""
+        if not self._seen or not len(rows.keys):
+            return
+        seen = np.array([(k.frame, k.person, k.joint, k.camera) for k in self._seen], np.int64)
+        # One number a key, in the keys' own order.
+        sizes = np.maximum(rows.keys.max(axis=0), seen[:, :3].max(axis=0)) + 1
+        factors = np.array([sizes[1] * sizes[2], sizes[2], 1])
+        known, wanted = rows.keys @ factors, seen[:, :3] @ factors
+        place = np.minimum(np.searchsorted(known, wanted), len(known) - 1)
+        there = known[place] == wanted
+        rows.scores[place[there], seen[there, 3]] = 0.0
 
     def _diversity(self, rows: Rows) -> Floats:
         num_joints = self._source.skeleton.num_joints

@@ -31,6 +31,11 @@ NETWORK_INLIER = 0.8
 PRIOR_MM = 250.0
 """Standard deviation along each axis of a joint of which nothing is known but the person."""
 
+_TOGETHER = 17.0
+"""Networks also err together (all follow the same wrong person): however many agree elsewhere, that
+speaks against a place by no more than this, in natural logarithms. One slip of the hand costs about
+11, two cost 22: so two clicks outvote any number of networks, and one does not.
+"""
 _NOISE_OF_SCALE = 1 / 1.6  # the noise scale is 1.2 times about the 60 % quantile of a radius
 _OUTLIER_DENSITY = 1 / 100.0**2  # per square pixel: anywhere about a person
 _SLOPPY_SHARE, _SLOPPY = 0.2, 4.0
@@ -67,6 +72,7 @@ class Evidence:
         observed: (N, C).
         inlier: (N, C) probability that an observation measures the joint at all.
         noise_px: (N, C) standard deviation of one that does, along each axis.
+        hand: (N, C) somebody placed it.
         projections: (C, 3, 4) px_from_world.
     """
 
@@ -74,6 +80,7 @@ class Evidence:
     observed: Bools
     inlier: Floats
     noise_px: Floats
+    hand: Bools
     projections: Floats
 
 
@@ -109,6 +116,7 @@ def evidence_of(
         observed=observed,
         inlier=np.where(hand, HAND_INLIER, trusted),
         noise_px=np.where(hand, HAND_NOISE_PX, network),
+        hand=hand,
         projections=projections,
     )
 
@@ -204,7 +212,12 @@ def _log_likelihood(evidence: Evidence, points_mm: Floats) -> Floats:
     uv = q[..., :2] / np.where(ahead, q[..., 2], 1.0)[..., None]
     squares = ((uv - evidence.points_px[:, None]) ** 2).sum(axis=-1)
     one, two, wrong = _densities(evidence, np.where(ahead, squares, 1e12))
-    return np.where(evidence.observed[:, None], np.log(one + two + wrong), 0.0).sum(axis=-1)
+    logs = np.where(evidence.observed[:, None], np.log(one + two + wrong), 0.0)
+    by_hand = evidence.hand[:, None]
+    networks = np.where(by_hand, 0.0, logs).sum(axis=-1)
+    most = networks.max(axis=1, keepdims=True, initial=-np.inf)
+    bounded = np.logaddexp(networks, most - _TOGETHER)
+    return np.where(by_hand, logs, 0.0).sum(axis=-1) + bounded
 
 
 def _newton_step(evidence: Evidence, points_mm: Floats) -> Floats:
