@@ -149,9 +149,11 @@ def _paint_leashes(
     lines = [QLineF(*line) for line in np.concatenate([start, end], axis=-1)[far].tolist()]
     if not lines:
         return
-    painter.setPen(QPen(QColor(0, 0, 0, 110), 2.4))
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing, on=False)
+    painter.setPen(QPen(QColor(0, 0, 0, 100), 3))
     painter.drawLines(lines)
-    pen = QPen(color, 1.2)
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    pen = QPen(color, 1.0)
     pen.setDashPattern([3.0, 3.0])
     painter.setPen(pen)
     painter.drawLines(lines)

@@ -7,6 +7,7 @@ mouse does is in `pointer`, what a view looks like in `panel`, and the keys are 
 
 from __future__ import annotations
 
+from math import ceil, floor
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QPoint, QRectF, QSize, Qt, QTimer, Signal
@@ -368,7 +369,13 @@ class ViewGrid(QWidget):
             for panel, scene in zip(self._panels.values(), self._scenes, strict=True):
                 if not panel.is_held:
                     panel.scene = scene if preview is None else with_preview(scene, preview)
-        self.update()
+        if preview is None or self.editing.is_placing:
+            self.update()
+            return
+        for panel in self.visible_panels:  # their titles tell nothing of what is being dragged
+            box = panel.cell.picture
+            left, top = ceil(box.x), ceil(box.y)
+            self.update(left, top, floor(box.right) - left, floor(box.bottom) - top)
 
     def _on_hover_changed(self, _target: object) -> None:
         self.update()

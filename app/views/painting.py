@@ -63,6 +63,10 @@ class GridPainting:
             whole = panel.cell.whole
             area = QRectF(whole.x, whole.y, whole.width, whole.height).toAlignedRect()
             if event.region().intersects(area):
+                title = panel.cell.title
+                strip = QRectF(title.x, title.y, title.width, title.height).toAlignedRect()
+                if event.region().intersects(strip):
+                    self._paint_title(painter, panel, style)
                 self._paint_panel(painter, panel, style)
         self._paint_pointer(painter, style)
 
@@ -85,12 +89,15 @@ class GridPainting:
         row = None if panel.scene is None else panel.scene.row_of(cursor.person)
         return Marks(row=row, joint=cursor.joint, is_residuals=self._session.display.residuals)
 
-    def _paint_panel(self, painter: QPainter, panel: ViewPanel, style: OverlayStyle) -> None:
-        look, box, marks = style.theme, panel.cell.picture, self._marks_of(panel)
+    def _paint_title(self, painter: QPainter, panel: ViewPanel, style: OverlayStyle) -> None:
         is_current = panel.camera == self._session.cursor.camera
         is_known = self._session.diagnosis is not None
+        marks = self._marks_of(panel)
         info = chrome.title_info(panel, marks, is_current=is_current, is_known=is_known)
-        chrome.paint_title(painter, panel.cell.title, info, look)
+        chrome.paint_title(painter, panel.cell.title, info, style.theme)
+
+    def _paint_panel(self, painter: QPainter, panel: ViewPanel, style: OverlayStyle) -> None:
+        look, box, marks = style.theme, panel.cell.picture, self._marks_of(panel)
         painter.save()
         painter.setClipRect(QRectF(box.x, box.y, box.width, box.height))
         picture = panel.picture_layer(style.glyphs.pixel_ratio, look)
@@ -99,7 +106,7 @@ class GridPainting:
         if not self._grid.are_people_hidden:
             self._paint_people(painter, panel, style, marks)
         painter.restore()
-        if is_current:
+        if panel.camera == self._session.cursor.camera:
             chrome.paint_frame(painter, box, look)
 
     def _paint_people(
@@ -138,7 +145,10 @@ class GridPainting:
 
     def _paint_handle(self, painter: QPainter, panel: ViewPanel) -> None:
         person, pointer = self._session.cursor.person, self._pointer
-        if person is None or self._grid.editing.is_placing or self._grid.feet.is_on:
+        editing = self._grid.editing
+        if person is None or editing.is_placing or editing.grab is not None:
+            return
+        if self._grid.feet.is_on:
             return
         place = handle_place(panel, person)
         if place is not None:

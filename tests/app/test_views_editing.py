@@ -8,9 +8,13 @@ from PySide6.QtWidgets import QApplication
 
 from app.session import Session
 from app.views import ViewGrid
-from app.views.scene import Form
+from app.views.epipolar import footprints, nearest_on
+from app.views.handle import handle_place
+from app.views.marking import Mark
+from app.views.scene import Form, split_look
+from core.labelling import accepted_ghosts
 from core.observations import Source
-from core.project import JointKey, SetJoints
+from core.project import JointKey, PointKey, SetJoints, SetReviews, SetVisibility
 from tests.app.test_views_grid import lonely_joint, settle
 from tests.app.views_world import make_project, make_world
 
@@ -23,7 +27,8 @@ PERSON, JOINT = 3, 5
 @pytest.fixture
 def project_path(tmp_path):
     path = tmp_path / "own.trilabel"
-    make_project(path, make_world(num_persons=6, num_frames=3)).close()
+    bare = tuple(f"ace_{camera}" for camera in range(8))  # no pictures: they are another room's
+    make_project(path, make_world(num_persons=6, num_frames=2), without=bare).close()
     return path
 
 
@@ -73,6 +78,11 @@ def seen_by(session, joint=JOINT, num=3):
 
 def label_of(session, camera, joint=JOINT, person=PERSON):
     return session.project.label(JointKey(session.cursor.frame, camera, person, joint))
+
+
+def settle_and_paint(grid):
+    for _ in range(3):
+        QApplication.processEvents()
 
 
 def drag(grid, start: QPoint, *stops: QPoint, release=True):
@@ -185,3 +195,88 @@ def test_that_another_frame_ends_a_drag_without_an_edit(grid, session):
     QTest.mouseRelease(grid, LEFT, NONE, place + QPoint(20, 0))
     assert session.project.undo_description is None
     assert session.preview is None
+
+
+def test_that_the_ray_of_a_joint_runs_past_it_in_the_other_views(grid, session):
+    a, b = seen_by(session)[:2]
+    session.select(camera=a)
+    (curve,) = grid.aids.curves_in(b)
+    assert curve.camera == a
+    point = session.observations.points_px[session.person_row, b, JOINT]
+    _, away = nearest_on(curve.lines_px, point)
+    assert away < 8  # noise of both detections
+    assert grid.aids.curves_in(a) == ()
+    session.set_display(epipolar=False)
+    assert grid.aids.curves_in(b) == ()
+
+
+def test_that_a_snapped_joint_goes_to_the_ray_of_a_hand_label(grid, session):
+    a, b = seen_by(session)[:2]
+    place_by_hand(session, (a,))
+    session.set_display(snapping=True)
+    session.select(camera=b)
+    lines = next(curve.lines_px for curve in grid.aids.curves_in(b) if curve.camera == a)
+    place = grid.panel_of(b).place_of(PERSON, JOINT).toPoint()
+    drag(grid, place, place + QPoint(6, 6), place + QPoint(4, 3))
+    label = label_of(session, b)
+    assert nearest_on(lines, np.array([label.x_px, label.y_px]))[1] < 0.1
+
+
+def test_that_the_handle_moves_all_of_a_person_in_one_step(grid, session):
+    camera = seen_by(session)[0]
+    grid.frame_person()
+    settle_and_paint(grid)
+    row = session.person_row
+    before = session.observations.points_px[row].copy()
+    panel = grid.panel_of(camera)
+    handle = handle_place(panel, PERSON).toPoint()
+    drag(grid, handle, handle + QPoint(6, -6), handle + QPoint(-16, -20))
+    after = session.observations.points_px[row]
+    seen = np.isfinite(before[camera]).all(axis=-1)
+    delta = np.array([-16, -20]) / panel.transform.scale
+    assert after[camera, seen] == pytest.approx(before[camera, seen] + delta, abs=1e-6)
+    others = np.arange(len(before)) != camera
+    assert np.array_equal(after[others], before[others], equal_nan=True)
+    session.undo()
+    assert session.project.undo_description is None
+
+
+def test_that_a_right_click_in_place_asks_for_the_menu_of_the_joint(qtbot, grid, session):
+    person, joint, place = lonely_joint(grid, 1)
+    with qtbot.waitSignal(grid.joint_menu_requested) as asked:
+        QTest.mouseClick(grid, RIGHT, NONE, place)
+    target, _ = asked.args
+    assert (target.camera, target.person, target.joint) == (1, person, joint)
+    assert (session.cursor.person, session.cursor.joint) == (person, joint)
+
+
+def test_that_forms_tell_occluded_locked_and_accepted(grid, session):
+    a, b, c = seen_by(session)[:3]
+    place_by_hand(session, (a, b))
+    frame = session.cursor.frame
+    session.apply(SetVisibility(keys=(JointKey(frame, a, PERSON, JOINT),), visibility="occluded"))
+    session.apply(
+        accepted_ghosts(
+            session.ghosts, session.observations, session.project.rig, person=PERSON, cameras=[c]
+        )
+    )
+    session.apply(SetReviews(keys=(PointKey(frame, PERSON, JOINT),), state="locked"))
+    row = session.person_row
+    looks = [split_look(int(grid.panel_of(camera).scene.look[row, JOINT])) for camera in (a, b, c)]
+    assert [form for form, _, _ in looks] == [Form.HAND, Form.HAND, Form.ACCEPTED]
+    assert all(Mark.LOCKED in marks for _, marks, _ in looks)
+    assert [Mark.OCCLUDED in marks for _, marks, _ in looks] == [True, False, False]
+
+
+def test_that_a_footprint_is_about_its_joint_and_longest_where_the_views_know_least(session):
+    uncertain = np.diag([400.0, 25.0, 25.0])  # 20 mm along x, 5 mm across
+    rig = session.project.rig
+    point = session.diagnosis.triangulation.points_mm[session.person_row, JOINT]
+    outlines = footprints(rig, point, uncertain)
+    middles = rig.project(point[None, None])[0, :, 0]
+    seen = np.isfinite(middles).all(axis=-1)
+    assert outlines[seen].mean(axis=1) == pytest.approx(middles[seen], abs=0.05)
+    tip = rig.project(np.add(point, (40.0, 0, 0))[None, None])[0, :, 0]  # two standard deviations
+    for camera in np.flatnonzero(seen & np.isfinite(tip).all(axis=-1)):
+        reach = np.linalg.norm(outlines[camera] - middles[camera], axis=-1).max()
+        assert reach >= np.linalg.norm(tip[camera] - middles[camera]) - 0.3
