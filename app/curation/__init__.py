@@ -5,5 +5,4 @@ from app.curation.queue_panel import QueuePanel
 from app.curation.review_commands import ReviewCommands
 from app.curation.source_chooser import SourceChooser
 
-__all__ = ["CuratePanel",
-    "QueuePanel", "ReviewCommands", "SourceChooser"]
+__all__ = ["CuratePanel", "QueuePanel", "ReviewCommands", "SourceChooser"]

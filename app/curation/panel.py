@@ -350,7 +350,7 @@ class CuratePanel(QScrollArea):
             ):
                 if number:
                     text += f", {number:,} {noun}"
-            self.count.setText(text)
+            self.count.setText(text + (", before the last edit" if search.is_stale else ""))
 
 
 _HELP = (

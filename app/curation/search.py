@@ -7,6 +7,7 @@ still, so they are written in that job too; the session follows once they are du
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, QTimer, Signal
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 # Nobody has stopped typing before.
 _SETTLE_MS = 350
+# Two cores that count all the time are none for the window.
+_LONG_S = 2.0
 
 
 class Search(QObject):
@@ -35,6 +38,8 @@ class Search(QObject):
         error: why the query is none, in words; empty where it is one.
         selection: what was found; None while it is being counted.
         share: how far the count is, 0 to 1.
+        is_judging: whether what was found is being judged.
+        is_stale: whether something was edited since, and it was not counted again.
     """
 
     changed = Signal()
@@ -49,7 +54,8 @@ class Search(QObject):
         self.error = ""
         self.selection: Selection | None = None
         self.share = 0.0
-        self.is_judging = False
+        self.is_judging = self.is_stale = False
+        self._took_s = 0.0
         self._settle = QTimer(self)
         self._settle.setSingleShot(True)
         self._settle.setInterval(_SETTLE_MS)
@@ -60,10 +66,10 @@ class Search(QObject):
             session.project_changed,
             session.source_changed,
             session.settings_changed,
-            session.edited,
             session.engine_warmed,
         ):
             signal.connect(self._count_later)
+        session.edited.connect(self._on_edited)
 
     @property
     def is_counting(self) -> bool:
@@ -157,10 +163,18 @@ class Search(QObject):
             job.wait(60.0)
         self.is_judging = False
 
+    def _on_edited(self, _change: object) -> None:
+        """Count again, but not after every edit where it takes long."""
+        if self.selection is not None and self._took_s > _LONG_S and not self.is_judging:
+            self.is_stale = True
+            self.changed.emit()
+        else:
+            self._count_later()
+
     def _count_later(self, _what: object = None) -> None:
         if self.is_judging:
             return
-        self.selection = None
+        self.selection, self.is_stale = None, False
         if self._is_active and self._session.project is not None:
             self._settle.start()
         self.changed.emit()
@@ -180,8 +194,9 @@ class Search(QObject):
                 self.error = f"{error.field}: found {error.found}. {error.remedy}"
             self.changed.emit()
             return
+        began = time.monotonic()
         job = self._start("Counting", lambda go: select(project, source, settings, query, go))
-        job.finished.connect(self._on_counted)
+        job.finished.connect(lambda found: self._on_counted(found, time.monotonic() - began))
 
     def _start(self, title: str, work: object) -> Job:
         job = Job(title, work, self)  # pyright: ignore[reportArgumentType] - one of the two above
@@ -196,8 +211,8 @@ class Search(QObject):
         self.share = done / max(total, 1)
         self.changed.emit()
 
-    def _on_counted(self, selection: Selection | None) -> None:
-        self.selection = selection
+    def _on_counted(self, selection: Selection | None, took_s: float) -> None:
+        self.selection, self._took_s = selection, took_s
 
     def _on_ended(self, job: Job) -> None:
         if self._job is job:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from PySide6.QtCore import QPointF, QRectF, Qt
-from PySide6.QtGui import QColor, QPainter, QPen
+from PySide6.QtGui import QBrush, QColor, QPainter, QPen
 from PySide6.QtWidgets import QScrollBar, QToolTip, QWidget
 
 from app.format import joint_name, pixels
@@ -25,6 +25,7 @@ from app.theme import (
     quantity_ink,
     theme_named,
 )
+from core.project import ReviewState
 
 if TYPE_CHECKING:
     from PySide6.QtCore import QEvent
@@ -42,7 +43,7 @@ _CENTER = Qt.AlignmentFlag.AlignCenter
 
 
 class HeatMap(QWidget):
-    """Viridis says how much; a red cross marks a discarded joint; an empty cell was not seen."""
+    """Viridis says how much; a red cross is a discarded joint; empty was not seen, hatched muted."""
 
     def __init__(self, session: Session) -> None:
         super().__init__()
@@ -174,10 +175,16 @@ class HeatMap(QWidget):
         )
         if not diagnosis.triangulation.kept[row, joint]:
             _cross(painter, QPointF(_CAPTION_PX - 10, first.center().y()), theme.problem)
+        if session.reviews is not None:
+            state = ReviewState(int(session.reviews[row, joint]))
+            _review(painter, QPointF(6, first.center().y()), state, theme)
         painter.setFont(font(SMALL_PT))
         for camera in range(self._shape()[1]):
             cell = self.cell(joint, camera).adjusted(1, 1, -1, -1)
             weight = float(weights[camera])
+            if diagnosis.muted[row, camera, joint]:
+                _hatched(painter, cell, theme)
+                continue
             if not observed[camera] or not np.isfinite(weight):
                 _empty(painter, cell, theme)
                 continue
@@ -224,6 +231,17 @@ class HeatMap(QWidget):
         _empty(painter, QRectF(x, middle - 5, 16, 10), theme)
         x += 22
         say("not seen")
+        x += GRID_PX
+        _hatched(painter, QRectF(x, middle - 5, 16, 10), theme)
+        x += 22
+        say("muted")
+        for state in (ReviewState.ACCEPTED, ReviewState.LOCKED, ReviewState.REJECTED):
+            if x + metrics.horizontalAdvance(state.name.lower()) + 30 > self.width():
+                break
+            x += GRID_PX
+            _review(painter, QPointF(x + 4, middle), state, theme)
+            x += 14
+            say(state.name.lower())
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
         """Tell what a cell holds, to every panel."""
@@ -246,15 +264,23 @@ class HeatMap(QWidget):
             return ""
         project = session.require_project()
         text = f"{joint_name(project.skeleton.joints[joint])} in {project.rig.names[camera]}"
-        if not diagnosis.observed[row, camera, joint]:
+        is_muted = bool(diagnosis.muted[row, camera, joint])
+        if not diagnosis.observed[row, camera, joint] and not is_muted:
             return f"{text}\nnot seen"
         verdict = "kept" if diagnosis.triangulation.kept[row, joint] else "discarded"
+        weight = float(diagnosis.triangulation.weights[row, camera, joint])
         return (
-            f"{text}\nweight {float(diagnosis.triangulation.weights[row, camera, joint]):.2f}"
+            f"{text}\n{'muted' if is_muted else f'weight {weight:.2f}'}"
             f"\nresidual {pixels(float(diagnosis.residual_px[row, camera, joint]))}"
             "\nleave-one-out residual "
             f"{pixels(float(diagnosis.loo_residual_px[row, camera, joint]))}\njoint {verdict}"
+            f"{self._told_review(row, joint)}"
         )
+
+    def _told_review(self, row: int, joint: int) -> str:
+        reviews = self._session.reviews
+        state = ReviewState.UNREVIEWED if reviews is None else ReviewState(int(reviews[row, joint]))
+        return "" if state == ReviewState.UNREVIEWED else f", {state.name.lower()}"
 
     def leaveEvent(self, _event: QEvent) -> None:
         """The pointer is elsewhere."""
@@ -267,10 +293,30 @@ class HeatMap(QWidget):
             self._session.select(joint=target[0], camera=target[1])
 
 
+def _review(painter: QPainter, center: QPointF, state: ReviewState, theme: Theme) -> None:
+    """Tick = accepted, square = locked, cross = rejected; nothing = unreviewed."""
+    painter.setPen(QPen(QColor(theme.text), 1.6))
+    painter.setBrush(Qt.BrushStyle.NoBrush)
+    x, y = center.x(), center.y()
+    if state == ReviewState.ACCEPTED:
+        painter.drawPolyline([QPointF(x - 4, y), QPointF(x - 1, y + 3), QPointF(x + 4, y - 3)])
+    elif state == ReviewState.LOCKED:
+        painter.drawRect(QRectF(x - 3.5, y - 3.5, 7, 7))
+    elif state == ReviewState.REJECTED:
+        _cross(painter, center, theme.text)
+
+
 def _empty(painter: QPainter, cell: QRectF, theme: Theme) -> None:
     painter.setPen(QPen(QColor(theme.line), 1))
     painter.setBrush(Qt.BrushStyle.NoBrush)
     painter.drawRect(cell.adjusted(0, 0, -1, -1))
+
+
+def _hatched(painter: QPainter, cell: QRectF, theme: Theme) -> None:
+    painter.setPen(QPen(QColor(theme.line), 1))
+    painter.setBrush(QBrush(QColor(theme.muted), Qt.BrushStyle.BDiagPattern))
+    painter.drawRect(cell.adjusted(0, 0, -1, -1))
+    painter.setBrush(Qt.BrushStyle.NoBrush)
 
 
 def _cross(painter: QPainter, center: QPointF, color: str) -> None:
