@@ -43,7 +43,7 @@ _CENTER = Qt.AlignmentFlag.AlignCenter
 
 
 class HeatMap(QWidget):
-    """Viridis says how much; a red cross is a discarded joint; empty was not seen, hatched muted."""
+    """Viridis says how much; a red cross is discarded; empty was not seen, hatched is muted."""
 
     def __init__(self, session: Session) -> None:
         super().__init__()

@@ -60,12 +60,10 @@ class IdentityPage(QWidget):
         self.made = self._make_list("A double click goes there")
         self.remove = QPushButton("Take back")
         column.addWidget(self.words)
-        column.addWidget(self.work)
+        column.addLayout(_row(self.work, self.swap))
         column.addWidget(self.found, 3)
-        column.addLayout(_row(self.swap))
-        column.addWidget(self.made_words)
+        column.addLayout(_row(self.made_words, self.remove))
         column.addWidget(self.made, 2)
-        column.addLayout(_row(self.remove))
         column.addStretch()
         self._connect()
         self._on_project_changed()
@@ -76,7 +74,7 @@ class IdentityPage(QWidget):
         view.setWordWrap(True)
         view.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         view.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
-        view.setMinimumHeight(48)
+        view.setMinimumHeight(36)
         return view
 
     def _connect(self) -> None:
@@ -199,10 +197,11 @@ class IdentityPage(QWidget):
             self._session.message_posted.emit(str(error))
 
 
-def _row(button: QPushButton) -> QHBoxLayout:
+def _row(left: QWidget, right: QWidget) -> QHBoxLayout:
     row = QHBoxLayout()
-    row.addWidget(button)
+    row.addWidget(left)
     row.addStretch()
+    row.addWidget(right)
     return row
 
 

@@ -6,6 +6,7 @@ from PySide6.QtCore import QPoint, Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
+from app.inspector.heat_map import HeatMap
 from app.inspector.joint_page import JointPage
 from app.inspector.left_out_list import left_out_views
 from app.inspector.trust import confirm, rescue, toggle_muted, unmute
@@ -103,6 +104,19 @@ def test_a_whole_person_is_muted_in_one_step(session):
     assert not session.diagnosis.muted.any()
     with pytest.raises(CommandRefusedError, match="No view"):
         unmute(session)
+
+
+def test_the_heat_map_tells_a_muted_view_from_one_that_does_not_see(qtbot, session):
+    heat_map = HeatMap(session)
+    qtbot.addWidget(heat_map)
+    toggle_muted(session, CAMERA)
+    assert "\nmuted\n" in heat_map.tip(JOINT, CAMERA)
+    unseen = (
+        ~session.diagnosis.observed[session.person_row]
+        & ~session.diagnosis.muted[session.person_row]
+    )
+    camera, joint = np.argwhere(unseen)[0].tolist()
+    assert heat_map.tip(joint, camera).endswith("not seen")
 
 
 def test_a_mute_survives_reopening_and_is_no_label(session):
