@@ -43,10 +43,12 @@ from core.people.track_edits import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from app.session import Session
     from core.people.track_conflicts import TrackConflict
     from core.people.track_edits import Preference, Scope, TrackPlan
-    from core.project import Project
+    from core.project import Edit, Project
 
 Operation = Literal["split", "merge", "swap", "interpolate", "delete"]
 _WITH_OTHER = ("merge", "swap")
@@ -91,10 +93,18 @@ class TrackDialog(QDialog):
         self,
         session: Session,
         operation: Operation,
+        carry_out: Callable[[Edit, int], None],
         parent: QWidget,
         suggestion: Suggestion | None = None,
     ) -> None:
         """Open for the cursor's person and frame.
+
+        Args:
+            session: of the window.
+            operation: what to plan.
+            carry_out: is given the edit that was accepted, and of how many places it is.
+            parent: the window.
+            suggestion: what to begin with.
 
         Raises:
             CommandRefusedError: nobody is selected, or there is no other person to choose.
@@ -103,7 +113,7 @@ class TrackDialog(QDialog):
         project, cursor = session.require_project(), session.cursor
         if cursor.person is None:
             raise CommandRefusedError("Select a person first: click one, or press Tab.")
-        self._session, self._project = session, project
+        self._session, self._project, self._carry_out = session, project, carry_out
         self._operation: Operation = operation
         self._person, self._frame = cursor.person, cursor.frame
         self._plan: TrackPlan | None = None
@@ -294,14 +304,13 @@ class TrackDialog(QDialog):
         """Carry it out."""
         assert self._plan is not None
         try:
-            self._session.apply(
-                edit_of(
-                    self._plan,
-                    self._project,
-                    with_detections=self.with_detections.isChecked(),
-                    with_labels=self.with_labels.isChecked(),
-                )
+            edit = edit_of(
+                self._plan,
+                self._project,
+                with_detections=self.with_detections.isChecked(),
+                with_labels=self.with_labels.isChecked(),
             )
+            self._carry_out(edit, len(self._plan.spots_mm))
         except (CommandRefusedError, DataError) as error:
             self.summary.setText(str(error))
             return

@@ -9,7 +9,6 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QMenu,
-    QPushButton,
     QSizePolicy,
     QSplitter,
     QStackedWidget,
@@ -23,9 +22,11 @@ from app.jobs import Job
 from app.theme import GRID_PX
 from app.tracks.dialog import Suggestion, TrackDialog
 from app.tracks.editing import edit_of
+from app.tracks.empty_page import MAKING, EmptyPage
 from app.tracks.feet_bar import FeetBar
 from app.tracks.review_list import KINDS, Review, ReviewList
 from app.tracks.top_view import TopView
+from app.tracks.writing import TrackWriter
 from core.errors import CommandRefusedError, DataError
 from core.people.track_edits import TrackPlan, extend_track, move_person, spot_of
 from core.people.track_making import tracks_from_detections
@@ -42,7 +43,6 @@ if TYPE_CHECKING:
     from core.people.track_review import Encounter
     from core.project import Project
 
-_MAKING = ("tracks_feet", "tracks_from_detections")
 _CHANGING = (
     *("tracks_split", "tracks_merge", "tracks_swap"),
     *("tracks_interpolate", "tracks_extend", "tracks_delete"),
@@ -60,6 +60,7 @@ class TracksPanel(QWidget):
         self._session = session
         self._commands: Commands | None = None
         self._making: Job | None = None
+        self.writer = TrackWriter(session, self)
         self._row: int | None = None
         self.view = TopView(session)
         self.review = Review(session)
@@ -85,13 +86,14 @@ class TracksPanel(QWidget):
         column.addWidget(self.feet_bar)
         self._pages = QStackedWidget()
         self._pages.addWidget(body)
-        self._empty = _EmptyPage()
+        self._empty = EmptyPage()
         self._pages.addWidget(self._empty)
         column.addWidget(self._pages, 1)
         self.view.menu_requested.connect(self._show_menu)
         self.list.chosen.connect(self._go_to)
         self.review.found.connect(self._on_found)
         self.review.searching.connect(self.job_started)
+        self.writer.started.connect(self.job_started)
         session.cursor_changed.connect(self._on_cursor_changed)
         session.project_closing.connect(self._stop)
         session.project_changed.connect(self._choose_page)
@@ -116,7 +118,7 @@ class TracksPanel(QWidget):
         bind("next_encounter", lambda: self.step_encounter(1))
         bind("previous_encounter", lambda: self.step_encounter(-1))
         self._empty.bind_commands(commands)
-        for name in _MAKING:
+        for name in MAKING:
             self._add_button(name)
         self._bar.addSpacing(GRID_PX)
         for name in _CHANGING:
@@ -184,7 +186,9 @@ class TracksPanel(QWidget):
         self._writable()
         if suggestion is None and operation == "swap":
             suggestion = self._suggested()
-        dialog = TrackDialog(self._session, operation, self.window(), suggestion)
+        dialog = TrackDialog(
+            self._session, operation, self.writer.carry_out, self.window(), suggestion
+        )
         dialog.finished.connect(dialog.deleteLater)
         dialog.open()
 
@@ -259,12 +263,13 @@ class TracksPanel(QWidget):
         persons = {person for part in parts for _, person in part.spots_mm}
         who = counted(len(persons), "person")
         plan = TrackPlan(name=f"Make tracks of {who} from detections", parts=parts)
-        self._try(lambda: self._session.apply(edit_of(plan, project)))
+        self._try(lambda: self.writer.carry_out(edit_of(plan, project), len(plan.spots_mm)))
 
     def _on_making_ended(self) -> None:
         self._making = None
 
     def _stop(self) -> None:
+        self.writer.finish()
         if self._making is not None:
             self._making.cancel()
             self._making.wait()
@@ -357,7 +362,7 @@ class TracksPanel(QWidget):
         new = project.next_person()
         menu.addAction(f"New person #{new} here", lambda: self._try(lambda: self.place(new, spot)))
         menu.addSeparator()
-        for name in _MAKING:
+        for name in MAKING:
             menu.addAction(actions[name])
         menu.addAction("Whole floor", self.view.show_all)
         return menu
@@ -370,33 +375,3 @@ class TracksPanel(QWidget):
             act()
         except (CommandRefusedError, DataError) as error:
             self._session.message_posted.emit(str(error))
-
-
-class _EmptyPage(QWidget):
-    """What to do where nobody has a place on the ground."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._column = column = QVBoxLayout(self)
-        column.setContentsMargins(2 * GRID_PX, GRID_PX, 2 * GRID_PX, GRID_PX)
-        column.setSpacing(GRID_PX)
-        words = QLabel(
-            "Nobody has a place on the ground yet. Tracks give people their boxes in every view, "
-            "and detections their identities."
-        )
-        words.setWordWrap(True)
-        words.setProperty("muted", True)
-        words.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        column.addStretch()
-        column.addWidget(words)
-        column.addStretch()
-
-    def bind_commands(self, commands: Commands) -> None:
-        """Offer the ways to make tracks."""
-        for place, name in enumerate(_MAKING, start=2):
-            action = commands.actions[name]
-            button = QPushButton(action.icon(), action.text())
-            button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-            button.setToolTip(action.toolTip())
-            button.clicked.connect(action.trigger)
-            self._column.insertWidget(place, button, alignment=Qt.AlignmentFlag.AlignHCenter)

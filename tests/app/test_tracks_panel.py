@@ -12,7 +12,7 @@ from app.preferences import Preferences
 from app.shot import settle
 from app.tracks.dialog import TrackDialog
 from core.people.track_edits import path_between, spot_of
-from core.project import JointKey, Project, SetJoints
+from core.project import JointKey, Project, SetJoints, SetTrackPoints
 from tests.app.views_world import make_project, make_world
 
 LEFT = Qt.MouseButton.LeftButton
@@ -292,6 +292,18 @@ def test_that_extending_goes_on_to_the_cursor(tracks):
     session.set_frame(3)
     tracks.commands.actions["tracks_extend"].trigger()
     assert list(session.require_project().tracks.frames_of(9)) == [0, 1, 2, 3]
+
+
+def test_that_many_places_are_written_in_the_background(qtbot, tracks):
+    session, panel = tracks.session, tracks.panels.tracks
+    spots = {(f, p): (10.0 * f, 20.0 * p) for f in range(12) for p in range(20, 120)}
+    edit = SetTrackPoints(points=tuple(spots.items()), origin="triangulated", name="Many")
+    with qtbot.waitSignal(session.edited) as told:
+        panel.writer.carry_out(edit, len(spots))
+        assert 110 not in session.observations.persons  # the window goes on meanwhile
+    assert len(told.args[0].tracks) == 1200
+    assert _spot(tracks, 110, 7) == pytest.approx((70.0, 2200.0))
+    assert 110 in session.observations.persons
 
 
 def test_that_a_recording_without_tracks_gets_them_from_its_detections(qtbot, tmp_path):
