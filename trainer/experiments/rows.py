@@ -38,6 +38,10 @@ def _loss(**options: object) -> tuple[str, ...]:
     return tuple(f"loss.{name}={value}" for name, value in options.items())
 
 
+_PEAKS = _loss(
+    gradient="detach_target", weighting="consensus", evidence="heatmaps", loss_views="all"
+)
+
 ROWS = {
     row.key: row
     for row in (
@@ -120,39 +124,28 @@ ROWS = {
             ),
         ),
         Row(
-            key="heatmap",
-            label="consensus, heatmaps on pseudo-labels, all views",
-            settings=_loss(
-                gradient="detach_target",
-                weighting="consensus",
-                discard="support",
-                loss_views="all",
-                unlabelled_weight=0,
-                heatmap_weight=1,
-            ),
-        ),
-        Row(
             key="peaks",
-            label="heatmaps triangulated, heatmaps on pseudo-labels, all views",
-            settings=_loss(
-                gradient="detach_target",
-                weighting="consensus",
-                evidence="heatmaps",
-                loss_views="all",
-                heatmap_weight=1,
-            ),
+            label="heatmaps triangulated, all views",
+            settings=_PEAKS,
         ),
         Row(
             key="peaks-teacher",
-            label="the same from a mean teacher",
-            settings=_loss(
-                gradient="detach_target",
-                weighting="consensus",
-                evidence="heatmaps",
-                loss_views="all",
-                heatmap_weight=1,
-                teacher="true",
+            label="heatmaps of a mean teacher triangulated, all views",
+            settings=(*_PEAKS, *_loss(teacher="true")),
+        ),
+        Row(
+            key="supervised-heatmap",
+            label="supervised only, heatmaps too",
+            settings=(
+                "finetune.unlabelled_groups=0",
+                "finetune.heatmap_weight=1",
+                *_loss(unlabelled_weight=0, weighting="consensus", discard="support"),
             ),
+        ),
+        Row(
+            key="peaks-heatmap",
+            label="heatmaps triangulated, all views, heatmaps on labels and pseudo-labels",
+            settings=(*_PEAKS, "finetune.heatmap_weight=1", *_loss(heatmap_weight=1)),
         ),
         Row(
             key="literal",
