@@ -59,6 +59,7 @@ class QueueWalk(QObject):
         self._goes_on = False
         self._trail: list[QueueItem] = []
         self._place = -1
+        self._num_shown = 0
         self._answered: set[QueueItem] = set()
         self.ranking: Ranking = "uncertainty"
         self.filters = Filters()
@@ -80,7 +81,7 @@ class QueueWalk(QObject):
     @property
     def num_shown(self) -> int:
         """Items shown since the project was opened."""
-        return len(self._trail)
+        return self._num_shown
 
     @property
     def num_answered(self) -> int:
@@ -101,11 +102,13 @@ class QueueWalk(QObject):
         """Rank by something else."""
         if ranking != self.ranking:
             self.ranking = ranking
+            self._turn()
             self._spoil()
 
     def set_filters(self, filters: Filters) -> None:
         """Let only some items through."""
         self.filters = filters
+        self._turn()
         self.changed.emit()
 
     def next(self) -> None:
@@ -127,6 +130,7 @@ class QueueWalk(QObject):
                 "Nothing is left in the queue: change its filters or ranking, or take frames in."
             )
         self._trail.append(item)
+        self._num_shown += 1
         self._go(len(self._trail) - 1)
 
     def back(self) -> None:
@@ -174,6 +178,10 @@ class QueueWalk(QObject):
         self.job_started.emit(job)
         job.start()
         self.changed.emit()
+
+    def _turn(self) -> None:
+        """Something else was asked for: what lay ahead on the way back is no more."""
+        del self._trail[self._place + 1 :]
 
     def _go(self, place: int) -> None:
         self._place = place
@@ -232,6 +240,7 @@ class QueueWalk(QObject):
 
     def _on_project_changed(self) -> None:
         self._trail, self._place, self._answered = [], -1, set()
+        self._num_shown = 0
         self.first_error_mm = float("nan")
         self._spoil()
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+import numpy as np
 from PySide6.QtCore import QObject, QTimer, Signal
 
 from app.jobs import Job
@@ -130,7 +131,7 @@ class Search(QObject):
             self._session.follow(change)
 
     def step(self, direction: int) -> None:
-        """Go to the next (+1) or previous (-1) joint that was found, from the cursor on.
+        """Go to the next (+1) or previous (-1) joint that was found, in the view that is worst.
 
         Raises:
             CommandRefusedError: nothing was found.
@@ -152,6 +153,17 @@ class Search(QObject):
             frame, person, joint = earlier[-1] if earlier else keys[-1]
         self._session.set_frame(frame)
         self._session.select(person=person, joint=joint)
+        self._select_worst_view()
+
+    def _select_worst_view(self) -> None:
+        """Select the view that is farthest off: there a joint is fixed, if it is to be fixed."""
+        session, diagnosis = self._session, self._session.diagnosis
+        row, joint = session.person_row, session.cursor.joint
+        if diagnosis is None or row is None or joint is None:
+            return
+        residuals = diagnosis.loo_residual_px[row, :, joint]
+        if np.isfinite(residuals).any():
+            session.select(camera=int(np.nanargmax(residuals)))
 
     def _stop(self) -> None:
         self._settle.stop()

@@ -160,7 +160,7 @@ def test_that_return_in_the_query_goes_to_what_was_found(window):
     rest(window)
     QTest.keyClick(panel.field, Qt.Key.Key_Return)
     cursor = window.session.cursor
-    assert (cursor.frame, cursor.person, cursor.joint) == (3, 3, 5)
+    assert (cursor.frame, cursor.person, cursor.joint, cursor.camera) == (3, 3, 5, 2)
     QTest.keyClick(panel.field, Qt.Key.Key_Return)
     assert window.session.cursor.frame == 4
     assert not window.session.project.undo_description
