@@ -19,6 +19,7 @@ from PySide6.QtWidgets import (
 )
 
 from app.format import length
+from app.history_panel import local_time
 from app.inspector.trust import confirm, rescue, take_back, unmute
 from app.theme import GRID_PX, theme_named
 from core.diagnosis import swaps_in_frame
@@ -126,8 +127,8 @@ class VerdictCard(QFrame):
         self._frame(is_problem=not explanation.kept)
         self.review.setVisible(review is not None)
         if review is not None:
-            when = review.time[:16].replace("T", " ")
-            self.review.setText(f"{_STATES[state]} by {review.annotator}, {when} UTC.")
+            when = local_time(review.time)
+            self.review.setText(f"{_STATES[state]} by {review.annotator}, {when}.")
         can_edit = not project.read_only
         is_open = can_edit and not explanation.kept and state == ReviewState.UNREVIEWED
         self.rescue.setVisible(is_open and not explanation.degenerate)

@@ -33,7 +33,8 @@ _MEANING = (
     "weight: how much the view counts\n"
     "residual: from the observation to the reprojected point\n"
     "leave-one-out: the same, with the point made from the other views\n"
-    "without it: what the discard rule would measure if the view were muted; ✕ discarded\n"
+    "without it: what the discard rule would measure if the view were muted (in\n"
+    "brackets, where it is muted: if it counted again); ✕ discarded\n"
     "A click on a bar mutes the view for this joint, or lets it count again"
 )
 
@@ -207,7 +208,7 @@ class WeightStrip(QWidget):
             mark = "" if is_kept else " ✕"
             reasons = self._reasons
             if reasons is not None and camera in reasons.muted:
-                text = f"with {text}"
+                text = f"({text})"
             painter.drawText(
                 QRectF(cell.left(), top, cell.width(), _ROW_PX), _CENTER, f"{text}{mark}"
             )
