@@ -126,9 +126,10 @@ class CopyCommands(QObject):
         return lambda: self._read_source(choice)
 
     def _copy_frame(self, frame: int) -> None:
-        project = self._session.require_project()
-        number = frame + project.first_frame_number
-        self._copy(project.observations(frame), f"frame {number}")
+        source = self._session.source
+        assert source is not None
+        number = frame + self._session.require_project().first_frame_number
+        self._copy(source.observations(frame), f"frame {number}")
 
     def _copy(self, other: FrameObservations, origin: str) -> None:
         person = self._person()

@@ -59,13 +59,7 @@ class KeySheet(QDialog):
         super().__init__(parent)
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.setWindowTitle("Keys")
-        groups = _groups(keys)
-        # As many columns as there is room for.
-        page = _page(groups, _MAX_COLUMNS)
-        for num_columns in range(_MAX_COLUMNS - 1, 0, -1):
-            if page.sizeHint().width() + 4 * GRID_PX <= parent.width():
-                break
-            page = _page(groups, num_columns)
+        page = _page(_groups(keys), parent.width() - 4 * GRID_PX)
         scroll = QScrollArea()
         scroll.setFrameShape(QFrame.Shape.NoFrame)
         scroll.setWidget(page)
@@ -85,14 +79,30 @@ class KeySheet(QDialog):
         )
 
 
-def _page(groups: dict[str, _Rows], num_columns: int) -> QWidget:
-    page = QWidget()
-    columns = QHBoxLayout(page)
-    columns.setContentsMargins(*[2 * GRID_PX] * 4)
-    columns.setSpacing(2 * GRID_PX)
+def _page(groups: dict[str, _Rows], width: int) -> QWidget:
+    """The groups in as many columns as there is room for."""
+    blocks = {name: _Block(name, rows) for name, rows in groups.items()}
     heights = {name: len(rows) + 2 for name, rows in groups.items()}
-    for names in _balanced(heights, num_columns):
-        columns.addLayout(_column({name: groups[name] for name in names}))
+    columns = [list(groups)]
+    for num_columns in range(_MAX_COLUMNS, 1, -1):
+        found = _balanced(heights, num_columns)
+        widths = [max(blocks[name].sizeHint().width() for name in names) for names in found]
+        if sum(widths) + 2 * GRID_PX * (num_columns + 1) <= width:
+            columns = found
+            break
+    page = QWidget()
+    line = QHBoxLayout(page)
+    line.setContentsMargins(*[2 * GRID_PX] * 4)
+    line.setSpacing(2 * GRID_PX)
+    for names in columns:
+        column = QVBoxLayout()
+        column.setSpacing(2 * GRID_PX)
+        caps_width = max(blocks[name].caps_width for name in names)
+        for name in names:
+            blocks[name].grid.setColumnMinimumWidth(0, caps_width)
+            column.addWidget(blocks[name])
+        column.addStretch()
+        line.addLayout(column)
     return page
 
 
@@ -132,32 +142,28 @@ def _keys(entries: list[KeyAction], bindings: KeyBindings) -> tuple[str, ...]:
     return tuple(shown(key) for keys in own for key in keys)
 
 
-def _column(groups: dict[str, _Rows]) -> QVBoxLayout:
-    """Groups under each other, their keys and titles in line."""
-    column = QVBoxLayout()
-    grid = QGridLayout()
-    grid.setHorizontalSpacing(GRID_PX)
-    grid.setVerticalSpacing(2)
-    column.addLayout(grid)
-    column.addStretch()
-    row = 0
-    for name, entries in groups.items():
+class _Block(QWidget):
+    """A heading, and under it keys and titles in line."""
+
+    def __init__(self, name: str, entries: _Rows) -> None:
+        super().__init__()
+        self.caps_width = 0
+        grid = self.grid = QGridLayout(self)
+        grid.setContentsMargins(0, 0, 0, 0)
+        grid.setHorizontalSpacing(GRID_PX)
+        grid.setVerticalSpacing(2)
         heading = QLabel(name)
         heading.setFont(font(bold=True))
-        if row:
-            grid.setRowMinimumHeight(row, 2 * GRID_PX)
-            row += 1
-        grid.addWidget(heading, row, 0, 1, 2)
-        for keys, title in entries:
-            row += 1
-            grid.addWidget(_caps(keys), row, 0, Qt.AlignmentFlag.AlignRight)
+        grid.addWidget(heading, 0, 0, 1, 2)
+        for row, (keys, title) in enumerate(entries, start=1):
+            caps = _caps(keys)
+            self.caps_width = max(self.caps_width, caps.sizeHint().width())
+            grid.addWidget(caps, row, 0, Qt.AlignmentFlag.AlignRight)
             label = QLabel(title)
             label.setFont(font(SMALL_PT))
             label.setProperty("muted", True)
             grid.addWidget(label, row, 1)
-        row += 1
-    grid.setColumnStretch(1, 1)
-    return column
+        grid.setColumnStretch(1, 1)
 
 
 def _caps(keys: Sequence[str]) -> QWidget:

@@ -40,7 +40,7 @@ class SwapSidesDialog(QDialog):
         """
         super().__init__(parent)
         self._session = session
-        self._project = session.require_project()
+        self._project, self._source = session.require_project(), session.source
         person = session.cursor.person
         if person is None:
             raise CommandRefusedError("Select a person first: click a joint, or press Tab.")
@@ -90,7 +90,9 @@ class SwapSidesDialog(QDialog):
         self.note.setText(text)
 
     def _swap(self) -> None:
-        project, first = self._project, self._project.first_frame_number
+        project, source = self._project, self._source
+        assert source is not None
+        first = project.first_frame_number
         frames = range(self.start.value() - first, self.last.value() - first + 1)
         camera = self.views.currentData()
         cameras = list(range(len(project.rig))) if camera is None else [int(camera)]
@@ -98,7 +100,7 @@ class SwapSidesDialog(QDialog):
         def read(progress: Callable[[int, int], bool]) -> Edit | None:
             seen = []
             for number, frame in enumerate(frames):
-                seen.append(project.observations(frame))
+                seen.append(source.observations(frame))
                 if not progress(number + 1, len(frames)):
                     return None
             name = f"Swap left and right of #{self._person}, {counted(len(frames), 'frame')},"

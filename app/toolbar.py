@@ -117,6 +117,7 @@ class ContextBar(QToolBar):
         )
         session.project_changed.connect(self._on_project_changed)
         session.cursor_changed.connect(self._on_cursor_changed)
+        session.edited.connect(lambda _change: self._show_persons())
         session.settings_changed.connect(self._show_settings)
         self._on_project_changed()
 
@@ -181,7 +182,7 @@ class ContextBar(QToolBar):
     def _on_cursor_changed(self, old: Cursor, new: Cursor) -> None:
         with QSignalBlocker(self.frame):
             self.frame.setValue(self._session.frame_number)
-        if new.frame != old.frame or new == old:
+        if new.frame != old.frame or new == old or self.person.findData(new.person) < 0:
             self._show_persons()
         self.person.setCurrentIndex(self.person.findData(new.person))
         self.joint.setCurrentIndex(-1 if new.joint is None else new.joint)
@@ -189,12 +190,15 @@ class ContextBar(QToolBar):
     def _show_persons(self) -> None:
         observations = self._session.observations
         persons = observations.persons if observations is not None else ()
+        selected = self._session.cursor.person
+        if selected is not None and observations is not None and selected not in persons:
+            persons = (*persons, selected)  # new, or not in this frame
         shown = tuple(self.person.itemData(row) for row in range(self.person.count()))
         if shown != persons:
             self.person.clear()
             for person in persons:
                 self.person.addItem(person_pixmap(person), f"#{person}", person)
-        self.person.setCurrentIndex(self.person.findData(self._session.cursor.person))
+        self.person.setCurrentIndex(self.person.findData(selected))
 
     def _show_settings(self) -> None:
         self.weighting.setCurrentIndex(self.weighting.findData(self._session.settings.weighting))

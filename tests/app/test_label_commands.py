@@ -248,6 +248,7 @@ def test_somebody_new_is_there_with_the_first_joint(window):
     press(window, "Ctrl+Shift+N")
     person = session.cursor.person
     assert person not in session.project.persons
+    assert window.context_bar.person.currentText() == f"#{person}"
     press(window, "X")
     assert person in session.observations.persons
     press(window, "Ctrl+Z")
