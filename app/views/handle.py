@@ -53,12 +53,13 @@ def handle_place(panel: ViewPanel, person: int | None) -> QPointF | None:
     )
 
 
-def is_at_handle(panel: ViewPanel, person: int | None, at: QPointF) -> bool:
-    """Whether the widget point ``at`` is on the handle."""
+def handle_distance(panel: ViewPanel, person: int | None, at: QPointF) -> float:
+    """How far the widget point ``at`` is from the handle; infinite where that is out of reach."""
     place = handle_place(panel, person)
     if place is None:
-        return False
-    return float(np.hypot(place.x() - at.x(), place.y() - at.y())) <= HANDLE_RADIUS
+        return float("inf")
+    away = float(np.hypot(place.x() - at.x(), place.y() - at.y()))
+    return away if away <= HANDLE_RADIUS else float("inf")
 
 
 def paint_handle(painter: QPainter, middle: QPointF, person: int, *, is_hovered: bool) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 from PySide6.QtCore import Qt
 
 from app.state import HoverTarget
-from app.views.handle import is_at_handle
+from app.views.handle import handle_distance
 from app.views.hit_test import nearest_joint
 
 if TYPE_CHECKING:
@@ -109,11 +109,12 @@ class Pointer:
             return
         target = self._hit(panel, at)
         editing = self._grid.editing
-        if target is None or editing.is_placing:
+        is_on_handle = self._is_at_handle(panel, at, target)
+        if target is None or is_on_handle or editing.is_placing:
             self._grid.session.select(camera=panel.camera)
         else:
             self._select(target)
-        if target is None and not editing.is_placing and self._is_at_handle(panel, at):
+        if is_on_handle:
             is_taken = editing.press_person(panel, at)
         else:
             is_taken = editing.press(panel, at, target)
@@ -126,8 +127,12 @@ class Pointer:
     def _select(self, target: JointTarget) -> None:
         self._grid.session.select(person=target.person, joint=target.joint, camera=target.camera)
 
-    def _is_at_handle(self, panel: ViewPanel, at: QPointF) -> bool:
-        return is_at_handle(panel, self._grid.session.cursor.person, at)
+    def _is_at_handle(self, panel: ViewPanel, at: QPointF, target: JointTarget | None) -> bool:
+        """Whether the person's handle is meant, and not a joint that is nearer."""
+        if self._grid.editing.is_placing or self._grid.feet.is_on:
+            return False
+        away = handle_distance(panel, self._grid.session.cursor.person, at)
+        return away < (float("inf") if target is None else target.distance)
 
     def move(self, event: QMouseEvent) -> None:
         """Hover, pan, or show where a view would land."""
@@ -217,7 +222,8 @@ class Pointer:
         target, is_on_handle = None, False
         if panel is not None and self.place is not None:
             target = self._hit(panel, self.place)
-            is_on_handle = target is None and self._is_at_handle(panel, self.place)
+            is_on_handle = self._is_at_handle(panel, self.place, target)
+            target = None if is_on_handle else target
         if is_on_handle != self.is_at_handle:
             self.is_at_handle = is_on_handle
             self._grid.update()

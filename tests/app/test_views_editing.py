@@ -21,7 +21,7 @@ from tests.app.views_world import make_project, make_world
 LEFT = Qt.MouseButton.LeftButton
 RIGHT = Qt.MouseButton.RightButton
 NONE = Qt.KeyboardModifier.NoModifier
-PERSON, JOINT = 3, 5
+PERSON, JOINT = 2, 5  # the world puts one far off: not this one
 
 
 @pytest.fixture
