@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 MAX_FRAMES = 300
 """A queue over more frames would take minutes to build and nobody ever sees its end."""
 _BLOCK_FRAMES = 6
-_LEAST = {"uncertainty": 0.5, "residual": 2.0}
+_LEAST = {"uncertainty": 0.05, "residual": 2.0}
 
 
 class QueueItem(NamedTuple):
