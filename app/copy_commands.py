@@ -13,7 +13,7 @@ from PySide6.QtGui import QAction, QCursor
 from PySide6.QtWidgets import QMenu
 
 from app.jobs import Job
-from core.curation.sources import open_source, source_choices
+from core.curation.choices import open_source, source_choices
 from core.errors import CommandRefusedError, DataError
 from core.labelling import copied_from_frame, copied_from_views
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from app.commands import Commands
     from app.label_commands import LabelCommands
     from app.session import Session
-    from core.curation.sources import SourceChoice
+    from core.curation.choices import SourceChoice
     from core.observations import FrameObservations
 
 

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject, Signal
 
 from app.jobs import Job
+from core.curation.choices import SourceChoice, open_source, source_choices
 from core.curation.pseudo import resolved_settings
 from core.curation.queue import Filters, Queue, build_queue
-from core.curation.sources import SourceChoice, open_source, source_choices
 from core.errors import CommandRefusedError
 
 if TYPE_CHECKING:

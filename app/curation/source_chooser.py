@@ -13,7 +13,7 @@ from PySide6.QtCore import QSignalBlocker, Qt
 from PySide6.QtWidgets import QComboBox
 
 from app.jobs import Job
-from core.curation.sources import SourceChoice, open_source, source_choices
+from core.curation.choices import SourceChoice, open_source, source_choices
 
 if TYPE_CHECKING:
     from app.session import Session
@@ -32,6 +32,7 @@ class SourceChooser(QComboBox):
         self._choices: tuple[SourceChoice, ...] = ()
         self._listing: Job | None = None
         self._opening: Job | None = None
+        self._told = ""
         self.setToolTip("What is shown and triangulated: imported detections, or a run's points")
         self.setAccessibleName("Shown")
         self.setMinimumContentsLength(15)
@@ -41,6 +42,7 @@ class SourceChooser(QComboBox):
         session.project_changed.connect(self._on_project_changed)
         session.project_closing.connect(self._stop)
         session.source_changed.connect(self._show_current)
+        session.diagnosis_changed.connect(self._tell_problem)
         self._on_project_changed()
 
     @property
@@ -102,6 +104,14 @@ class SourceChooser(QComboBox):
             if source is not None and (choice.run, choice.round) == _identity(source):
                 current = row
         self.setCurrentIndex(current)
+
+    def _tell_problem(self, _diagnosis: object) -> None:
+        """Say it once where a file of predictions turns out to be damaged."""
+        source = self._session.source
+        problem = "" if source is None else source.problem
+        if problem and problem != self._told:
+            self._session.message_posted.emit(problem)
+        self._told = problem
 
     def _on_chosen(self, row: int) -> None:
         project, choice = self._session.require_project(), self._choices[row]

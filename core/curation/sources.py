@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -55,6 +55,11 @@ class FrameSource(Protocol):
     @property
     def title(self) -> str:
         """To show."""
+        ...
+
+    @property
+    def problem(self) -> str:
+        """What could not be read so far, in words; its frames are shown without it. Or empty."""
         ...
 
     @property
@@ -126,6 +131,7 @@ class DetectionSource:
         self._project = project
         self.name = DETECTIONS
         self.title = "Detections"
+        self.problem = ""
         self.round: int | None = None
         self.rig: Rig = project.rig
         self.skeleton: Skeleton = project.skeleton
@@ -204,6 +210,7 @@ class RunSource:
         self.rig: Rig = project.rig
         self.skeleton: Skeleton = project.skeleton
         self.num_frames: int = project.num_frames
+        self.problem = ""
         self._rounds = 0, 0
         try:
             self._check(project)
@@ -215,7 +222,7 @@ class RunSource:
     @property
     def title(self) -> str:
         """To show, such as ``quick 14:05 · round 12``."""
-        return _titled(self.run, self.round)
+        return run_title(self.run, self.round)
 
     @property
     def persons(self) -> tuple[int, ...]:
@@ -247,7 +254,11 @@ class RunSource:
 
     def own(self, frame: int) -> FramePredictions | None:
         """The run's own 2D points, weights and triangulation; None where it has not predicted."""
-        return self.predictions.at(frame, round_number=self.round)
+        try:
+            return self.predictions.at(frame, round_number=self.round)
+        except DataError as error:  # a damaged file: its frames have no predictions
+            self.problem = str(error)
+            return None
 
     def observations(self, frame: int) -> FrameObservations:
         """The run's points as network observations, labels on top; bystanders are the project's."""
@@ -377,90 +388,11 @@ class RunSource:
                 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SourceChoice:
-    """Something that can be shown, for a chooser.
-
-    Attributes:
-        run: id of the run; None = the imported detections.
-        round: of the run; None = the newest answer for every frame.
-        title: to show.
-        detail: when and from what, in words.
-    """
-
-    run: str | None
-    round: int | None
-    title: str
-    detail: str
-
-
-def source_choices(project: Project) -> tuple[SourceChoice, ...]:
-    """The detections, then the runs that have predictions, the newest first, and their rounds.
-
-    Runs that cannot be read, or were made for other cameras or joints, are left out.
-    """
-    from core.project.runs.folder import runs_of
-
-    entry = project.spec.detections
-    detail = "no detections were imported" if entry is None else entry.provenance
-    found = [SourceChoice(run=None, round=None, title="Detections", detail=detail)]
-    for run in reversed(runs_of(project)):
-        try:
-            found += _choices_of(project, run)
-        except (DataError, OSError):
-            continue
-    return tuple(found)
-
-
-def _choices_of(project: Project, run: RunFolder) -> list[SourceChoice]:
-    with RunPredictions(run) as predictions:
-        states = [
-            state
-            for state in predictions.rounds
-            if state.header.cameras == tuple(project.rig.names)
-            and state.header.joints == tuple(project.skeleton.joints)
-        ]
-    if not states:
-        return []
-    newest = SourceChoice(
-        run=run.id,
-        round=None,
-        title=_titled(run, None),
-        detail=f"run {run.id}: of every frame the newest round that has it",
-    )
-    rounds = [
-        SourceChoice(
-            run=run.id,
-            round=state.header.round,
-            title=_titled(run, state.header.round),
-            detail=(
-                f"run {run.id}: {state.header.stage}, step {state.header.step:,}, "
-                f"{state.num_moments:,} frames"
-            ),
-        )
-        for state in reversed(states)
-    ]
-    return [newest, *rounds] if len(rounds) > 1 else rounds
-
-
-def _titled(run: RunFolder, round_number: int | None) -> str:
-    """With the time, for several runs may have one name."""
+def run_title(run: RunFolder, round_number: int | None) -> str:
+    """A run's name with its time, for several runs may have one name."""
     when = datetime.fromisoformat(run.created).astimezone()
     which = "newest" if round_number is None else f"round {round_number}"
     return f"{run.name} {when:%H:%M} · {which}"
-
-
-def open_source(project: Project, choice: SourceChoice) -> FrameSource:
-    """What was chosen.
-
-    Raises:
-        DataError: the run is gone, or its predictions do not fit the project.
-    """
-    if choice.run is None:
-        return DetectionSource(project)
-    from core.project.runs.folder import find_run
-
-    return RunSource(project, find_run(project, choice.run), choice.round)
 
 
 def _grown(values: Any, rows: NDArray[np.integer], num: int, empty: Any) -> Any:  # noqa: ANN401

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from core.curation.accepting import accept, select
+from core.curation.choices import open_source, source_choices
 from core.curation.query import parse_query
-from core.curation.sources import RunSource, open_source, source_choices
+from core.curation.sources import RunSource
 from core.errors import DataError
 from core.observations import Source
 from core.project import JointKey, Project, Provenance, SetJoints
@@ -134,3 +135,15 @@ def test_that_a_run_without_predictions_or_of_other_joints_is_refused(project, r
     predict(project, run, 1, [0])
     with pytest.raises(DataError, match="a round 7"):
         RunSource(project, run, 7)
+
+
+def test_that_a_damaged_file_leaves_its_frames_without_points_and_is_told(project, run):
+    predict(project, run, 1, [0, 1])
+    source = RunSource(project, run)
+    source.own(0)
+    source.close()
+    (path,) = (p for p in run.predictions_dir.iterdir() if "index" not in p.name)
+    path.write_bytes(path.read_bytes()[:500])
+    assert not source.observations(0).source.any()
+    assert path.name in source.problem
+    source.close()
