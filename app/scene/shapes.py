@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from core.geometry import Camera
+    from core.geometry import Camera, Rig
 
     Segments = NDArray[np.float64]
 
@@ -47,7 +47,7 @@ def _arc(center: tuple[float, float], radius: float, start: float, stop: float) 
 
 
 def court_lines() -> Segments:
-    """The painted lines of a basketball court at z = 0, its centre at the origin."""
+    """The painted lines of a basketball court at z = 0, its length along x, centre at 0."""
     x, y = _LENGTH / 2, _WIDTH / 2
     parts = [
         polyline(_flat([(-x, -y), (x, -y), (x, y), (-x, y)]), closed=True),
@@ -87,6 +87,12 @@ def court_areas() -> list[tuple[NDArray[np.float64], float]]:
 def _rectangle(left: float, bottom: float, right: float, top: float) -> NDArray[np.float64]:
     corners = _flat([(left, bottom), (right, bottom), (right, top), (left, top)])
     return corners[[0, 1, 2, 0, 2, 3]]
+
+
+def court_is_along_y(rig: Rig) -> bool:
+    """Which way a court about the origin lies: cameras stand farther out at its ends."""
+    reach = np.ptp(np.stack([camera.center_mm for camera in rig]), axis=0)
+    return bool(reach[1] > reach[0])
 
 
 def court_outline() -> NDArray[np.float64]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from app.scene.shapes import court_outline, up_direction
+from app.scene.shapes import court_is_along_y, court_outline, up_direction
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from core.geometry import Rig
 
 _COURT_UNIT_MM = 1000.0
+_ALONG_Y = np.array([[0.0, 1.0, 0.0], [-1.0, 0.0, 0.0], [0.0, 0.0, 1.0]])
 _COURT_RADIUS = 16.0
 _PERSON_MM = 1800.0
 # Of the rig's reach, where nobody has been seen yet.
@@ -114,11 +115,13 @@ def make_stage(rig: Rig, points_mm: NDArray[np.float64], *, is_court: bool) -> S
 
 
 def _court_stage(rig: Rig) -> Stage:
-    centers = np.stack([camera.center_mm for camera in rig]) / _COURT_UNIT_MM
+    """The court lies along the stage's x, whichever way it lies in the world."""
+    rotation = _ALONG_Y if court_is_along_y(rig) else np.eye(3)
+    centers = np.stack([camera.center_mm for camera in rig]) @ rotation.T / _COURT_UNIT_MM
     corners = court_outline() / _COURT_UNIT_MM
     head = np.array([0, 0, _PERSON_MM / _COURT_UNIT_MM])
     return Stage(
-        rotation=np.eye(3),
+        rotation=rotation,
         origin_mm=np.zeros(3),
         unit_mm=_COURT_UNIT_MM,
         radius=_COURT_RADIUS,

@@ -14,9 +14,9 @@ import numpy as np
 from PySide6.QtCore import QLineF, QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QPainter, QPen, QPolygonF
 
-from app.scene.shapes import court_lines
+from app.scene.shapes import court_is_along_y, court_lines
 from app.theme import SMALL_PT, font, person_color
-from app.tracks.plane import court_is_along_y, grid_step_mm
+from app.tracks.plane import grid_step_mm
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from app.scene.shapes import court_is_along_y
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -78,12 +80,6 @@ class FloorZoom:
 
     factor: float = 1.0
     center_mm: tuple[float, float] | None = None
-
-
-def court_is_along_y(rig: Rig) -> bool:
-    """Which way a court about the origin lies: cameras stand farther out at its ends."""
-    reach = np.ptp(np.stack([camera.center_mm for camera in rig]), axis=0)
-    return bool(reach[1] > reach[0])
 
 
 def area_of(
