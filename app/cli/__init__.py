@@ -23,6 +23,7 @@ COMMANDS = (
     "import",
     "check",
     "shot",
+    "merge",
     "train",
     "predict",
     "evaluate",

@@ -35,6 +35,7 @@ from core.project.edits import (
 from core.project.journal import BulkLabels
 from core.project.label_rows import Label, LabelRows
 from core.project.labels import Step
+from core.project.merge import Conflict, Merge, MergePlan, plan_merge
 from core.project.people_edits import (
     RemoveSwap,
     SetTrackPoints,
@@ -62,6 +63,7 @@ __all__ = [
     "AcceptedRows",
     "BulkLabels",
     "Change",
+    "Conflict",
     "DeleteJoints",
     "DeletePerson",
     "DeletePoints",
@@ -70,6 +72,8 @@ __all__ = [
     "JointKey",
     "Label",
     "LabelRows",
+    "Merge",
+    "MergePlan",
     "ObservationsBlock",
     "Place",
     "PointKey",
@@ -94,4 +98,5 @@ __all__ = [
     "SwapIdentities",
     "SwapPersonLabels",
     "Visibility",
+    "plan_merge",
 ]

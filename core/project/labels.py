@@ -34,7 +34,7 @@ from core.project.reviewing import refuse_locked
 from core.project.schema import TABLES, connect, create_database, damaged
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Mapping, Sequence
+    from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -305,19 +305,29 @@ class LabelStore:
         """
         return self._again("redo", annotator)
 
+    def acts(self) -> list[tuple[Any, ...]]:
+        """Everything that was ever done, undone or redone: id, time, annotator, act, step."""
+        return self._all("SELECT id, time, annotator, act, step FROM acts ORDER BY id")
+
+    def changes_after(self, act: int) -> Iterator[RowChange]:
+        """What the acts after this one did to the rows, in order; 0 = all acts."""
+        acts = self._all(
+            "SELECT act, changes, packed FROM acts JOIN steps ON step = steps.id"
+            " WHERE acts.id > ? ORDER BY acts.id",
+            act,
+        )
+        for name, blob, packed in acts:
+            for change in decode_changes(blob, packed=bool(packed)):
+                yield change.reversed() if name == "undo" else change
+
     def replay(self) -> dict[str, dict[Key, Row]]:
         """The state that the journal tells, by table; it must equal `state`."""
         state: dict[str, dict[Key, Row]] = {name: {} for name in TABLES}
-        acts = self._all(
-            "SELECT act, changes, packed FROM acts JOIN steps ON step = steps.id ORDER BY acts.id"
-        )
-        for act, blob, packed in acts:
-            for change in decode_changes(blob, packed=bool(packed)):
-                row = change.before if act == "undo" else change.after
-                if row is None:
-                    del state[change.table][change.key]
-                else:
-                    state[change.table][change.key] = row
+        for change in self.changes_after(0):
+            if change.after is None:
+                del state[change.table][change.key]
+            else:
+                state[change.table][change.key] = change.after
         return state
 
     def state(self) -> dict[str, dict[Key, Row]]:
