@@ -148,6 +148,15 @@ ROWS = {
             settings=(*_PEAKS, "finetune.heatmap_weight=1", *_loss(heatmap_weight=1)),
         ),
         Row(
+            key="peaks-modes",
+            label="heatmaps triangulated, each view's own mode there strengthened",
+            settings=(
+                *_PEAKS,
+                "finetune.heatmap_weight=1",
+                *_loss(heatmap_weight=1, unlabelled_weight=0, loss_views="weighted"),
+            ),
+        ),
+        Row(
             key="literal",
             label="ours, σ = 10 mm and λ = 20 mm as printed",
             settings=_loss(
