@@ -7,11 +7,13 @@ file may hold several cameras, as the folders of ``file_name``.
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from core.errors import DataError
+from core.files import write_text_atomically
 from core.formats.camera_names import match_cameras
 from core.formats.detections import CameraDetections, KeypointTable, collect
 from core.formats.frame_names import infer_first_number, numbers_from_names
@@ -80,6 +82,74 @@ def read_coco(
         joints=named if len(table) else None,
         bones=skeleton.bones,
     )
+
+
+def write_coco(
+    path: Path,
+    *,
+    camera: str,
+    size_px: tuple[int, int] | None,
+    joints: Sequence[str],
+    bones: Sequence[tuple[int, int]],
+    frames: NDArray[np.int64],
+    persons: NDArray[np.int64],
+    points_px: NDArray[np.float64],
+    occluded: NDArray[np.bool_],
+) -> None:
+    """Write the labels of one camera; `read_coco` gives them back, as placed by hand.
+
+    Pictures are named ``<camera>/frame_000001.jpg`` from 1, as ffmpeg extracts them, whatever the
+    project's own pictures are called. Boxes are those of the joints. An existing file is replaced.
+
+    Args:
+        path: the file.
+        camera: its name.
+        size_px: (width, height) of its pictures; None = not known.
+        joints: J names.
+        bones: pairs of joint indices.
+        frames: (N,) 0-based.
+        persons: (N,) ids, which become ``track_id``.
+        points_px: (N, J, 2) raw pixels; NaN = not labelled.
+        occluded: (N, J).
+    """
+    width, height = size_px or (0, 0)
+    images = [
+        {
+            "id": frame + 1,
+            "file_name": f"{camera}/frame_{frame + 1:06d}.jpg",
+            "width": width,
+            "height": height,
+        }
+        for frame in np.unique(frames).tolist()
+    ]
+    annotations: list[dict[str, Any]] = []
+    for number in range(len(frames)):
+        there = np.isfinite(points_px[number]).all(axis=-1)
+        flags = np.where(there, np.where(occluded[number], 1, 2), 0)
+        seen = points_px[number][there]
+        low, high = seen.min(axis=0), seen.max(axis=0)
+        triplets = np.column_stack([np.where(there[:, None], points_px[number], 0.0), flags])
+        annotations.append(
+            {
+                "id": number + 1,
+                "image_id": int(frames[number]) + 1,
+                "category_id": 1,
+                "track_id": int(persons[number]),
+                "keypoints": triplets.ravel().tolist(),
+                "num_keypoints": int(there.sum()),
+                "bbox": [*low.tolist(), *(high - low).tolist()],
+                "area": float(np.prod(high - low)),
+                "iscrowd": 0,
+            }
+        )
+    category = {
+        "id": 1,
+        "name": "person",
+        "keypoints": list(joints),
+        "skeleton": [[a + 1, b + 1] for a, b in bones],
+    }
+    content = {"images": images, "annotations": annotations, "categories": [category]}
+    write_text_atomically(path, json.dumps(content, allow_nan=False))
 
 
 def _numbers(path: Path, names: list[str]) -> list[int]:

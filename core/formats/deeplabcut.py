@@ -8,12 +8,14 @@ unlabelled index column stands the frame, or in labelled data the picture's path
 from __future__ import annotations
 
 import csv
+import io
 from array import array
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from core.errors import DataError
+from core.files import write_text_atomically
 from core.formats.detections import MAX_JOINTS, CameraDetections, collect
 from core.formats.frame_names import infer_first_number, numbers_from_names
 from core.formats.pandas_hdf5 import read_table
@@ -66,12 +68,52 @@ def read_deeplabcut(
         confidence=cells[..., 2],
         first_number=first_number,
         absent_at_zero=False,
-        identity=np.tile(np.arange(count) if count > 1 else np.full(1, -1), len(values)),
-        identity_names=layout.individuals if count > 1 else (),
+        identity=np.tile(np.arange(count) if layout.is_named else np.full(1, -1), len(values)),
+        identity_names=layout.individuals if layout.is_named else (),
         hand=not layout.has_likelihood,
         camera=camera,
         joints=layout.bodyparts if joints is None else joints,
     )
+
+
+def write_deeplabcut(
+    path: Path,
+    *,
+    camera: str,
+    scorer: str,
+    joints: Sequence[str],
+    frames: NDArray[np.int64],
+    persons: NDArray[np.int64],
+    points_px: NDArray[np.float64],
+) -> None:
+    """Write the labels of one camera as DeepLabCut's ``CollectedData`` CSV for several animals.
+
+    Rows are named ``labeled-data/<camera>/img000000.png``, from 0 as DeepLabCut does. Occlusion has
+    no place in the format. An existing file is replaced.
+
+    Args:
+        path: the file.
+        camera: its name.
+        scorer: who labelled.
+        joints: J names.
+        frames: (N,) 0-based, ascending.
+        persons: (N,) ids, which become the names of the individuals.
+        points_px: (N, J, 2) raw pixels; NaN = not labelled.
+    """
+    people = np.unique(persons)
+    moments, row = np.unique(frames, return_inverse=True)
+    cells = np.full((len(moments), len(people), len(joints), 2), np.nan)
+    cells[row, np.searchsorted(people, persons)] = points_px
+    keys = [(str(p), joint, axis) for p in people.tolist() for joint in joints for axis in "xy"]
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["scorer", "", ""] + [scorer] * len(keys))
+    for place, name in enumerate(_HEADERS[1:]):
+        writer.writerow([name, "", ""] + [key[place] for key in keys])
+    for frame, values in zip(moments.tolist(), cells.reshape(len(moments), -1), strict=True):
+        shown = ["" if np.isnan(value) else repr(float(value)) for value in values]
+        writer.writerow(["labeled-data", camera, f"img{frame:06d}.png", *shown])
+    write_text_atomically(path, text.getvalue())
 
 
 def _named(path: Path, columns: list[tuple[str, ...]]) -> list[dict[str, str]]:
@@ -89,6 +131,7 @@ class _Layout:
     Attributes:
         individuals: I names; one empty name for a single animal.
         bodyparts: J names.
+        is_named: whether the individuals are certain ones.
         places: (I, J, 3) column of x, y and likelihood; -1 = none.
     """
 
@@ -99,6 +142,8 @@ class _Layout:
         ]
         self.individuals = tuple(dict.fromkeys(k[0] for k in keys))
         self.bodyparts = tuple(dict.fromkeys(k[1] for k in keys))
+        # A project for one animal calls it "single", or nothing.
+        self.is_named = len(self.individuals) > 1 or self.individuals not in (("",), ("single",))
         self.has_likelihood = any(k[2] == "likelihood" for k in keys)
         size = len(self.individuals) * len(self.bodyparts)
         if not 0 < len(self.bodyparts) <= MAX_JOINTS or size > MAX_CELLS // 64:
