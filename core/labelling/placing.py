@@ -30,15 +30,21 @@ if TYPE_CHECKING:
 class MoveJoints:
     """Put 2D joints by hand; those that were called occluded stay so, all others are visible.
 
+    What was muted counts again: it was what a network had said there.
+
     Attributes:
         keys: K places, each once.
         points_px: K points, raw pixels, finite.
         name: of the step; empty = told from the keys.
+        spares_muted: what somebody muted and nobody labelled stays as it is. For edits of many
+            joints, which nobody means one by one: a detection that was taken away would come back
+            as a label.
     """
 
     keys: tuple[JointKey, ...]
     points_px: tuple[tuple[float, float], ...]
     name: str = ""
+    spares_muted: bool = False
 
     def __post_init__(self) -> None:
         """Refuse a joint at no place."""
@@ -54,14 +60,17 @@ class MoveJoints:
         return f"{verb} {describe_keys(self.keys, reader)}"
 
     def writes(self, reader: LabelReader) -> Writes:
-        """One hand label a key."""
+        """One hand label a key, and nothing muted under it."""
         old = reader.rows("labels", self.keys)
+        spared = reader.rows("overrides", self.keys) if self.spares_muted else {}
         rows: dict[Key, Row | None] = {}
         for key, (x, y) in zip(self.keys, self.points_px, strict=True):
+            if key in spared and key not in old:
+                continue
             is_occluded = key in old and old[key][2] == "occluded"
             state = "occluded" if is_occluded else "visible"
             rows[key] = (float(x), float(y), state, HAND)
-        return {"labels": rows}
+        return {"labels": rows, "overrides": dict.fromkeys(rows)}
 
 
 def row_of(observations: FrameObservations, person: int) -> int:
@@ -139,6 +148,7 @@ def moved_person(
     return MoveJoints(
         keys=tuple(JointKey(observations.frame, camera, person, int(joint)) for joint in joints),
         points_px=tuple((float(x), float(y)) for x, y in moved),
+        spares_muted=True,
     )
 
 
@@ -163,6 +173,7 @@ def confirmed(observations: FrameObservations, keys: Iterable[JointKey]) -> Edit
         keys=tuple(chosen),
         points_px=tuple((float(x), float(y)) for x, y in chosen.values()),
         name="" if count == 1 else f"Confirm {count} joints of #{next(iter(chosen)).person}",
+        spares_muted=count > 1,
     )
 
 

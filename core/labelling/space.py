@@ -184,7 +184,7 @@ class MoveInSpace:
         return self.name or f"Move {what} from 3D"
 
     def writes(self, reader: LabelReader) -> Writes:
-        """One label a view."""
+        """One label a view, and nothing muted under it."""
         moved = self.reprojection
         frame, person, joint = moved.key
         unseen = [JointKey(frame, camera, person, joint) for camera in moved.unseen]
@@ -196,4 +196,4 @@ class MoveInSpace:
         for key in unseen:
             if key in old and old[key][3] == REPROJECTED:
                 rows[key] = None
-        return {"labels": rows}
+        return {"labels": rows, "overrides": dict.fromkeys(moved.points_px)}

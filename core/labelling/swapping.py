@@ -2,7 +2,8 @@
 
 Labels change places as they are, with state and origin. What only a network said becomes a hand
 label on the other side, since a person has said so; a side that nobody saw is then marked occluded
-without a place, or the network's wrong point would show again.
+without a place, or the network's wrong point would show again. What was muted has been taken away:
+it is given to nobody.
 """
 
 from __future__ import annotations
@@ -47,20 +48,29 @@ class SwapJoints:
 
     def writes(self, reader: LabelReader) -> Writes:
         """Each side gets what the other had."""
-        labels = reader.rows("labels", [key for pair in self.pairs for key in pair])
+        keys = [key for pair in self.pairs for key in pair]
+        labels, muted = reader.rows("labels", keys), reader.rows("overrides", keys)
+        detected = {key: at for key, at in self.detected_px.items() if key not in muted}
         rows: dict[Key, Row | None] = {}
         for a, b in self.pairs:
-            rows[a], rows[b] = self._given(a, b, labels), self._given(b, a, labels)
-        return {"labels": rows}
+            rows[a], rows[b] = _given(a, b, labels, detected), _given(b, a, labels, detected)
+        placed = [key for key, row in rows.items() if row is not None]
+        return {"labels": rows, "overrides": dict.fromkeys(placed)}
 
-    def _given(self, to: JointKey, source: JointKey, labels: Mapping[Key, Row]) -> Row | None:
-        if source in labels:
-            return tuple(labels[source][:4])
-        if source in self.detected_px:
-            x, y = self.detected_px[source]
-            return (x, y, "visible", HAND)
-        # Nothing to give: only a detection of the other side has to be held down.
-        return (None, None, "occluded", HAND) if to in self.detected_px else None
+
+def _given(
+    to: JointKey,
+    source: JointKey,
+    labels: Mapping[Key, Row],
+    detected_px: Mapping[JointKey, tuple[float, float]],
+) -> Row | None:
+    if source in labels:
+        return tuple(labels[source][:4])
+    if source in detected_px:
+        x, y = detected_px[source]
+        return (x, y, "visible", HAND)
+    # Nothing to give: only a detection of the other side has to be held down.
+    return (None, None, "occluded", HAND) if to in detected_px else None
 
 
 def swapped_sides(

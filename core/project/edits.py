@@ -181,13 +181,14 @@ class SetJoints:
         return f"{verb} {describe_keys(self.keys, reader)}"
 
     def writes(self, reader: LabelReader) -> Writes:
-        """One label a key."""
+        """One label a key, and nothing muted under it: that was what a network had said there."""
         del reader
         return {
+            "overrides": dict.fromkeys(self.keys),
             "labels": {
                 key: (*_place(x, y), self.visibility, self.origin)
                 for key, (x, y) in zip(self.keys, self.points_px, strict=True)
-            }
+            },
         }
 
 

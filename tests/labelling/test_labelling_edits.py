@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from core.diagnosis import diagnose_frame
 from core.errors import CommandRefusedError
 from core.labelling import (
+    MoveInSpace,
     accepted_ghosts,
     confirmed,
     copied_from_frame,
@@ -19,12 +20,13 @@ from core.labelling import (
     place_joint,
     removed,
     removed_person,
+    reproject,
     reset_joint,
     reset_person,
     swapped_sides,
 )
 from core.observations import Source
-from core.project import JointKey, SetVisibility
+from core.project import JointKey, PointKey, SetOverrides, SetVisibility
 from tests.app.views_world import make_project, make_world
 
 
@@ -306,3 +308,70 @@ def test_a_swap_over_frames_is_one_step(project):
     project.undo()
     for frame in frames:
         np.testing.assert_array_equal(seen(project, frame.frame).points_px, frame.points_px)
+
+
+def mute(project, *keys):
+    project.apply(SetOverrides(keys=keys, factor=0.0))
+
+
+def is_muted(project, key):
+    return bool(project.muted(key.frame, (key.person,))[0, key.camera, key.joint])
+
+
+@pytest.mark.parametrize("how", ["place", "nudge", "confirm", "ghost", "space"])
+def test_what_is_put_where_a_detection_was_taken_away_counts(project, how):
+    key = JointKey(0, 1, 0, 5)
+    at = point(project, key)
+    edit = removed(seen(project), key)
+    project.apply(edit)
+    assert is_muted(project, key)
+    if how == "place":
+        project.apply(place_joint(key, at))
+    elif how == "nudge":
+        project.apply(nudged(seen(project), key, 1.0, 0.0))
+    elif how == "confirm":
+        project.apply(confirmed(seen(project), [key]))
+    elif how == "ghost":
+        points = np.full((len(project.rig), project.skeleton.num_joints, 2), np.nan)
+        points[key.camera, key.joint] = at
+        project.apply(filled(seen(project), 0, points, name="Fill"))
+    else:
+        diagnosis = diagnose_frame(seen(project), project.rig, project.settings)
+        joint_mm = diagnosis.triangulation.points_mm[0, 5]
+        moved = reproject(project.rig, seen(project), PointKey(0, 0, 5), joint_mm, [1])
+        project.apply(MoveInSpace(reprojection=moved))
+    assert project.label(key) is not None
+    assert not is_muted(project, key)
+    project.undo()
+    assert is_muted(project, key), "one undo brings the mute back too"
+
+
+def test_confirming_a_whole_person_brings_nothing_back_that_was_taken_away(project):
+    gone, kept = JointKey(0, 1, 0, 5), JointKey(0, 1, 0, 6)
+    mute(project, gone)
+    project.apply(confirmed(seen(project), [gone, kept]))
+    assert project.label(gone) is None
+    assert is_muted(project, gone)
+    assert project.label(kept).origin == "hand"
+
+
+def test_moving_a_whole_person_brings_nothing_back_that_was_taken_away(project):
+    gone, kept = JointKey(0, 1, 0, 5), JointKey(0, 1, 0, 6)
+    mute(project, gone)
+    project.apply(moved_person(seen(project), 1, 0, (4.0, 0.0)))
+    assert project.label(gone) is None
+    assert is_muted(project, gone)
+    assert project.label(kept).origin == "hand"
+
+
+def test_swapping_sides_gives_nobody_what_was_taken_away(project):
+    mirror = project.skeleton.mirror
+    left = next(joint for joint, other in enumerate(mirror) if joint < other)
+    gone, other = JointKey(0, 1, 0, left), JointKey(0, 1, 0, mirror[left])
+    at = point(project, other)
+    mute(project, gone)
+    project.apply(swapped_sides([seen(project)], project.skeleton, 0, cameras=[1]))
+    np.testing.assert_allclose(point(project, gone), at)
+    assert not is_muted(project, gone)
+    assert project.label(other).visibility == "occluded"
+    assert np.isnan(project.label(other).x_px)
