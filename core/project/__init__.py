@@ -34,7 +34,6 @@ from core.project.edits import (
 )
 from core.project.journal import BulkLabels
 from core.project.label_rows import Label, LabelRows
-from core.project.labels import Step
 from core.project.merge import Conflict, Merge, MergePlan, plan_merge
 from core.project.people_edits import (
     RemoveSwap,
@@ -53,6 +52,7 @@ from core.project.reviewing import (
     ReviewState,
 )
 from core.project.spec import ProjectSpec, Subject
+from core.project.steps import Step
 from core.project.swapping import Swap
 
 __all__ = [

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from core.project.edits import Key, Row, Value
 
 _COMPRESSED_FROM = 1 << 16  # bytes of JSON
+_PLACE = 4  # frame, camera, person, joint
 _ZLIB = b"\x78"  # how a zlib stream begins, and JSON does not
 
 
@@ -157,16 +158,22 @@ def _decode_bulk(blob: bytes) -> list[RowChange]:
     return changes
 
 
-def encode_place(place: Place | None) -> str | None:
-    """JSON of a cursor place."""
+def encode_place(place: Place | None, *, is_going_on: bool = False) -> str | None:
+    """JSON of a cursor place; a fifth entry says that the step goes on with the one before."""
     if place is None:
         return None
-    return json.dumps([place.frame, place.camera, place.person, place.joint])
+    values: list[object] = [place.frame, place.camera, place.person, place.joint]
+    return json.dumps([*values, True] if is_going_on else values)
 
 
 def decode_place(text: object) -> Place | None:
     """The cursor place of `encode_place`."""
-    return Place(*json.loads(text)) if isinstance(text, str) else None
+    return Place(*json.loads(text)[:_PLACE]) if isinstance(text, str) else None
+
+
+def goes_on(text: object) -> bool:
+    """Whether a step with this place goes on with the step before it."""
+    return isinstance(text, str) and len(json.loads(text)) > _PLACE
 
 
 def _row(values: list[float | int | str | None] | None) -> Row | None:

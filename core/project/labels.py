@@ -4,6 +4,8 @@ Every act (do, undo, redo) is one transaction that writes the rows, the step and
 with synchronous=FULL: once `apply` has returned, kill -9 and power loss leave the edit in place.
 Undo takes the rows of a step back through the same writer. An edit after undos drops the undone
 steps from redo, but they stay in the journal: a researcher can follow every decision back.
+Edits of a key that is held are steps of their own on the disk, each of which goes on with the one
+before: undo and redo take them as one.
 One lock guards the connection, so that a background thread may read while the window writes.
 """
 
@@ -12,7 +14,6 @@ from __future__ import annotations
 import sqlite3
 import threading
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -28,10 +29,12 @@ from core.project.journal import (
     encode_bulk,
     encode_changes,
     encode_place,
+    goes_on,
 )
 from core.project.label_rows import label_of, label_rows
 from core.project.reviewing import refuse_locked
 from core.project.schema import TABLES, connect, create_database, damaged
+from core.project.steps import Steps
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
@@ -41,6 +44,7 @@ if TYPE_CHECKING:
 
     from core.project.edits import Change, Edit, JointKey, Key, Place, Row, Writes
     from core.project.label_rows import Label, LabelRows
+    from core.project.steps import Direction, Step
 
 Act = Literal["do", "undo", "redo"]
 _MAX_INTEGER = 1 << 31
@@ -48,18 +52,6 @@ _STAMPED = 2  # the last two value columns: time and annotator
 _MANY = 64  # keys: from here on one scan is quicker than a look-up each
 _SCANNED_PER_KEY = 8
 _DECISIONS = ("accepted", "accepted reviews", "reviews")  # they change no observation
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """A line of the journal, for a history panel."""
-
-    id: int
-    time: str
-    annotator: str
-    description: str
-    place: Place | None
-    state: Literal["done", "undone", "dropped"]
 
 
 class LabelStore:
@@ -80,6 +72,7 @@ class LabelStore:
         self._lock = threading.RLock()
         self._connection = connect(path, writable=writable)
         self._data_act = (0, 0)
+        self._steps = Steps(self._all)
         try:
             self._check_names("cameras", "camera", self.camera_names)
             self._check_names("joints", "joint", self.joint_names)
@@ -189,8 +182,10 @@ class LabelStore:
         return self._distinct(table, "frame")
 
     def persons(self) -> NDArray[np.int64]:
-        """Persons with any label, 2D or 3D, ascending."""
-        return np.union1d(self._distinct("labels", "person"), self._distinct("points3d", "person"))
+        """Persons with any label, 2D or 3D, or a swap, which gives them detections; ascending."""
+        swapped = self._all("SELECT person FROM swaps UNION SELECT other FROM swaps")
+        labelled = [self._distinct(table, "person") for table in ("labels", "points3d")]
+        return np.unique(np.concatenate([*labelled, np.array(swapped, dtype=np.int64).ravel()]))
 
     def largest_person(self) -> int:
         """The largest id that anything here is about; -1 = nobody."""
@@ -227,29 +222,30 @@ class LabelStore:
     @property
     def undo_description(self) -> str | None:
         """Name of the step that undo would take back; None where there is none."""
-        step = self._next_step("undo")
+        step = self._steps.next("undo")
         return None if step is None else str(step[1])
 
     @property
     def redo_description(self) -> str | None:
         """Name of the step that redo would bring back; None where there is none."""
-        step = self._next_step("redo")
+        step = self._steps.next("redo")
         return None if step is None else str(step[1])
 
     def history(self, limit: int = 100) -> list[Step]:
-        """The latest steps, newest first."""
-        rows = self._all(
-            "SELECT id, time, annotator, description, place, state FROM steps"
-            " ORDER BY id DESC LIMIT ?",
-            limit,
-        )
-        return [
-            Step(number, time, annotator, description, decode_place(place), state)
-            for number, time, annotator, description, place, state in rows
-        ]
+        """The latest steps, newest first; edits that go on with another are one step with it."""
+        return self._steps.history(limit)
 
-    def apply(self, edit: Edit, *, place: Place | None, annotator: str) -> Change:
+    def apply(
+        self, edit: Edit, *, place: Place | None, annotator: str, is_going_on: bool = False
+    ) -> Change:
         """Carry out an edit, durably; a change of nothing where all stands as it shall already.
+
+        Args:
+            edit: what shall be.
+            place: where the cursor stands.
+            annotator: who makes it.
+            is_going_on: it goes on with the edit before, as a key that is held does: on the disk
+                by itself, taken back together with that one.
 
         Raises:
             CommandRefusedError: where the edit cannot be made, a joint of it is locked, or the
@@ -260,8 +256,10 @@ class LabelStore:
             refuse_locked(self, changes)
             description = edit.describe(self)
             if changes:
+                is_going_on = is_going_on and self._steps.can_go_on()
                 self._connection.execute("UPDATE steps SET state='dropped' WHERE state='undone'")
-                step = self._insert_step(description, place, changes, annotator)
+                where = encode_place(place, is_going_on=is_going_on)
+                step = self._insert_step(description, where, changes, annotator)
                 self._put(changes)
                 self._record("do", step, annotator)
             return change_of(changes, description, place)
@@ -305,6 +303,19 @@ class LabelStore:
         """
         return self._again("redo", annotator)
 
+    def go_to(self, step: int, annotator: str) -> Change:
+        """Take back all steps after this one, or bring back all up to it: in one transaction.
+
+        Args:
+            step: id of a step that is done or undone.
+            annotator: who does so.
+
+        Raises:
+            CommandRefusedError: where it was dropped, an import would have to be taken back, or
+                there is nothing to do.
+        """
+        return self._again(self._steps.direction_to(step), annotator, to=step)
+
     def acts(self) -> list[tuple[Any, ...]]:
         """Everything that was ever done, undone or redone: id, time, annotator, act, step."""
         return self._all("SELECT id, time, annotator, act, step FROM acts ORDER BY id")
@@ -340,31 +351,28 @@ class LabelStore:
             for name, table in TABLES.items()
         }
 
-    def _again(self, act: Literal["undo", "redo"], annotator: str) -> Change:
+    def _again(self, act: Direction, annotator: str, *, to: int | None = None) -> Change:
+        """Undo or redo one step, or all of them to the state after a step."""
         with self._writing():
-            found = self._next_step(act)
-            if found is None:
+            done: list[RowChange] = []
+            places: list[str | None] = []
+            names: list[str] = []
+            for step, name, place, blob in self._steps.following(act, to):
+                changes = decode_changes(blob, packed=False)
+                if act == "undo":
+                    changes = [change.reversed() for change in changes]
+                self._put(changes)
+                state = "undone" if act == "undo" else "done"
+                self._connection.execute("UPDATE steps SET state=? WHERE id=?", (state, step))
+                self._record(act, step, annotator)
+                done += changes
+                places.append(place)
+                names.append(name)
+            if not done:
                 raise CommandRefusedError(f"There is nothing to {act}.")
-            step, description, place, blob = found
-            changes = decode_changes(blob, packed=False)
-            if act == "undo":
-                changes = [change.reversed() for change in changes]
-            self._put(changes)
-            state = "undone" if act == "undo" else "done"
-            self._connection.execute("UPDATE steps SET state=? WHERE id=?", (state, step))
-            self._record(act, step, annotator)
-            return change_of(changes, f"{act.capitalize()}: {description}", decode_place(place))
-
-    def _next_step(self, act: Literal["undo", "redo"]) -> tuple[int, str, str | None, bytes] | None:
-        state, order = ("done", "DESC") if act == "undo" else ("undone", "ASC")
-        rows = self._all(
-            "SELECT id, description, place, changes, packed FROM steps"
-            f" WHERE state = ? ORDER BY id {order} LIMIT 1",
-            state,
-        )
-        if not rows or rows[0][4]:
-            return None
-        return rows[0][:4]
+            num_steps = sum(not goes_on(place) for place in places)
+            what = names[-1] if num_steps <= 1 else f"{num_steps} steps"
+            return change_of(done, f"{act.capitalize()}: {what}", decode_place(places[-1]))
 
     def _resolve(self, writes: Writes, now: str, annotator: str) -> list[RowChange]:
         changes: list[RowChange] = []
@@ -400,7 +408,7 @@ class LabelStore:
     def _insert_step(
         self,
         description: str,
-        place: Place | None,
+        place: str | None,
         changes: Sequence[RowChange],
         annotator: str,
         *,
@@ -412,7 +420,7 @@ class LabelStore:
             " (time, annotator, description, place, changes, packed, state, tables) VALUES"
             " (?, ?, ?, ?, ?, ?, 'done', ?)",
             (
-                *(_now(), annotator, description, encode_place(place), blob),
+                *(_now(), annotator, description, place, blob),
                 *(int(packed is not None), " ".join(sorted({c.table for c in changes}))),
             ),
         )

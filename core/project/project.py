@@ -63,8 +63,8 @@ if TYPE_CHECKING:
     from core.project.edits import Change, Edit, JointKey, Place, PointKey
     from core.project.journal import BulkLabels
     from core.project.label_rows import Label
-    from core.project.labels import Step
     from core.project.reviewing import AcceptedRows, FrameReviews, Review, ReviewRows
+    from core.project.steps import Step
     from core.project.swapping import Swap
     from core.recording import Recording
     from core.settings import TriangulationSettings
@@ -336,18 +336,17 @@ class Project(Described):
         """The labels' store, for what reads many of them; edits go through `apply`."""
         return self._labels
 
-    def apply(self, edit: Edit, *, place: Place | None = None) -> Change:
-        """Carry out an edit; it is durable when this returns.
+    def apply(self, edit: Edit, *, place: Place | None = None, is_going_on: bool = False) -> Change:
+        """Carry out an edit; it is durable when this returns. Refused where it cannot be made.
 
         Args:
             edit: what shall be.
             place: where the cursor stands; undo returns there.
-
-        Raises:
-            CommandRefusedError: where it cannot be made, or the project is read-only.
+            is_going_on: it goes on with the edit before: undo takes both back as one.
         """
         before = self._labels.revision
-        change = self._labels.apply(edit, place=place, annotator=self.annotator)
+        who = self.annotator
+        change = self._labels.apply(edit, place=place, annotator=who, is_going_on=is_going_on)
         return self._followed(change, before)
 
     def undo(self) -> Change:
@@ -360,8 +359,14 @@ class Project(Described):
         before = self._labels.revision
         return self._followed(self._labels.redo(self.annotator), before)
 
+    def go_to_step(self, step: int) -> Change:
+        """Take back all steps after one of the history, or bring back all up to it; or refuse."""
+        before = self._labels.revision
+        return self._followed(self._labels.go_to(step, self.annotator), before)
+
     def _followed(self, change: Change, before: int) -> Change:
-        self._overlay.follow(change.tracks, before)
+        if change:  # else nothing was written, and who wrote meanwhile follows by themselves
+            self._overlay.follow(change.tracks, before)
         return change
 
     @property

@@ -1,0 +1,137 @@
+"""The steps of the journal, as history, undo and redo see them.
+
+A step is an edit, or several: each edit of a key that is held is on the disk by itself, but goes on
+with the one before, and all of them are listed, taken back and brought back as one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from core.errors import CommandRefusedError
+from core.project.journal import decode_place, goes_on
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from core.project.edits import Place
+
+    Query = Callable[..., list[Any]]
+    Found = tuple[int, str, str | None, bytes]
+
+Direction = Literal["undo", "redo"]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A line of the journal, for a history panel.
+
+    Attributes:
+        id: of its first edit.
+        time: of its last edit.
+        annotator: who made it.
+        description: what was done.
+        place: where the cursor stood; None where it is about no single place.
+        state: in force, undone, or undone for good because other edits followed.
+        num_edits: how many edits it is made of.
+    """
+
+    id: int
+    time: str
+    annotator: str
+    description: str
+    place: Place | None
+    state: Literal["done", "undone", "dropped"]
+    num_edits: int = 1
+
+
+class Steps:
+    """The steps of a store, read through its connection."""
+
+    def __init__(self, query: Query) -> None:
+        """Read through ``query(sql, *parameters)``, which gives all rows."""
+        self._query = query
+
+    def history(self, limit: int) -> list[Step]:
+        """Those of the latest edits, newest first."""
+        rows = self._query(
+            "SELECT id, time, annotator, description, place, state FROM steps"
+            " ORDER BY id DESC LIMIT ?",
+            limit,
+        )
+        steps: list[Step] = []
+        num_edits, latest = 1, ""
+        for number, time, annotator, description, place, state in rows:
+            latest = latest or time
+            if goes_on(place):
+                num_edits += 1
+                continue
+            where = decode_place(place)
+            steps.append(Step(number, latest, annotator, description, where, state, num_edits))
+            num_edits, latest = 1, ""
+        return steps
+
+    def direction_to(self, step: int) -> Direction:
+        """Whether the store comes to the state after a step by undo or by redo.
+
+        Raises:
+            CommandRefusedError: it does not, because the step was dropped.
+        """
+        states = self._query("SELECT state FROM steps WHERE id = ?", step)
+        if not states or states[0][0] == "dropped":
+            raise CommandRefusedError("This step was undone for good: other edits followed.")
+        return "undo" if states[0][0] == "done" else "redo"
+
+    def next(self, direction: Direction) -> Found | None:
+        """The edit that is undone or redone first: id, description, place, rows."""
+        state, order = ("done", "DESC") if direction == "undo" else ("undone", "ASC")
+        rows = self._query(
+            "SELECT id, description, place, changes, packed FROM steps"
+            f" WHERE state = ? ORDER BY id {order} LIMIT 1",
+            state,
+        )
+        if not rows or rows[0][4]:
+            return None
+        return rows[0][:4]
+
+    def following(self, direction: Direction, to: int | None) -> Iterator[Found]:
+        """The edits to undo or redo, in order; each must have been done before the next is asked.
+
+        Args:
+            direction: which.
+            to: the step that is the last in force then; None = one step.
+
+        Raises:
+            CommandRefusedError: an import would have to be taken back.
+        """
+        last = None if to is None else self._last_of(to)
+        is_first = True
+        while (found := self.next(direction)) is not None:
+            step, _, place, _ = found
+            if direction == "undo" and last is not None and step <= last:
+                return
+            is_beyond = not is_first and not goes_on(place) and (last is None or step > last)
+            if direction == "redo" and is_beyond:
+                return
+            is_first = False
+            yield found
+            if direction == "undo" and last is None and not goes_on(place):
+                return
+        if direction == "undo" and last is not None:
+            raise CommandRefusedError("An import lies between, and imports are not taken back.")
+
+    def can_go_on(self) -> bool:
+        """Whether the latest edit is in force, and no import: another can go on with it."""
+        rows = self._query("SELECT state, packed FROM steps ORDER BY id DESC LIMIT 1")
+        return bool(rows) and tuple(rows[0]) == ("done", 0)
+
+    def _last_of(self, step: int) -> int:
+        """The last edit of a step."""
+        for number, place in self._query(
+            "SELECT id, place FROM steps WHERE id > ? ORDER BY id", step
+        ):
+            if not goes_on(place):
+                break
+            step = number
+        return step
