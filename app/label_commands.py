@@ -56,12 +56,16 @@ class LabelCommands(QObject):
         self._views = views
         # Joints that were placed or moved since this frame was come to: arrows nudge them.
         self._touched: set[JointKey] = set()
+        # What the last edit nudged; None where it was no nudge.
+        self._nudged: JointKey | None = None
+        self._is_repeating: Callable[[], bool] = lambda: False
         session.edited.connect(self._on_edited)
         session.cursor_changed.connect(self._on_cursor_changed)
 
     def bind_commands(self, commands: Commands) -> None:
         """Bind them all."""
         bind, why_not = commands.bind, self._why_no_joint
+        self._is_repeating = lambda: commands.held_s > 0
         states: tuple[tuple[str, Visibility], ...] = (
             ("mark_occluded", "occluded"),
             ("mark_visible", "visible"),
@@ -121,8 +125,12 @@ class LabelCommands(QObject):
         self._session.apply(confirmed(self._observations(), [self._key()]))
 
     def nudge(self, dx_px: float, dy_px: float) -> None:
-        """Move the joint a little in this view."""
-        self._session.apply(nudged(self._observations(), self._key(), dx_px, dy_px))
+        """Move the joint a little in this view; while a key is held, undo takes all back as one."""
+        key = self._key()
+        edit = nudged(self._observations(), key, dx_px, dy_px)
+        is_going_on = self._is_repeating() and self._nudged == key
+        self._session.apply(edit, is_going_on=is_going_on)
+        self._nudged = key
 
     def _arrow(self, dx_px: float, dy_px: float, step: Callable[[], None]) -> None:
         if self._is_armed():
@@ -304,6 +312,7 @@ class LabelCommands(QObject):
     # What happened.
 
     def _on_edited(self, change: Change) -> None:
+        self._nudged = None
         frame = self._session.cursor.frame
         self._touched |= {key for key in change.keys if key.frame == frame}
 

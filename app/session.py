@@ -182,15 +182,19 @@ class Session(Document):
 
     # Edits.
 
-    def apply(self, edit: Edit) -> Change:
+    def apply(self, edit: Edit, *, is_going_on: bool = False) -> Change:
         """Carry out an edit; it is durable, and everything here is in step, when this returns.
+
+        Args:
+            edit: what shall be.
+            is_going_on: it goes on with the edit before: undo takes both back as one.
 
         Raises:
             CommandRefusedError: where it cannot be made, or the project is read-only.
         """
         project, cursor = self.require_project(), self._cursor
         place = Place(cursor.frame, cursor.camera, cursor.person, cursor.joint)
-        change = project.apply(edit, place=place)
+        change = project.apply(edit, place=place, is_going_on=is_going_on)
         self._follow(change, cursor)
         return change
 
@@ -209,6 +213,14 @@ class Session(Document):
             CommandRefusedError: there is none.
         """
         self._go_back(self.require_project().redo())
+
+    def go_to_step(self, step: int) -> None:
+        """Take back all steps of the history after one, or bring back all up to it.
+
+        Raises:
+            CommandRefusedError: it was undone for good, or nothing is to be done.
+        """
+        self._go_back(self.require_project().go_to_step(step))
 
     def set_preview(self, preview: EditPreview | None) -> None:
         """Show where joints would be that are being dragged; None ends it."""

@@ -12,7 +12,9 @@ from PySide6.QtGui import QColor, QFontMetricsF, QPainter, QPainterPath, QPen
 from app import theme
 from app.views import overlay
 from app.views.layout import Box
+from app.views.marking import Mark
 from app.views.panel import Marks, paint_image, paint_marks
+from app.views.scene import split_look
 from app.views.transform import MAX_SCALE, ViewTransform, Zoom
 
 if TYPE_CHECKING:
@@ -25,6 +27,7 @@ _MIN_LOUPE_SCALE = 4.0
 _BAR_WIDTH = 32.0
 # Narrower strips have room for the name only.
 _MIN_WEIGHT_TITLE = 96.0
+_MUTED = "muted"
 _START = Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft
 _END = Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignRight
 
@@ -40,6 +43,7 @@ class TitleInfo:
         is_current: the session's camera.
         weight: of the selected joint in this view; NaN = not seen here; None = nothing to say.
         is_discarded: the selected joint is discarded.
+        is_muted: somebody took this view out of its triangulation.
     """
 
     index: int
@@ -48,6 +52,7 @@ class TitleInfo:
     is_current: bool = False
     weight: float | None = None
     is_discarded: bool = False
+    is_muted: bool = False
 
 
 def title_info(panel: ViewPanel, marks: Marks, *, is_current: bool, is_known: bool) -> TitleInfo:
@@ -59,11 +64,12 @@ def title_info(panel: ViewPanel, marks: Marks, *, is_current: bool, is_known: bo
         is_current: whether it is the session's camera.
         is_known: whether there is a diagnosis, that is, weights.
     """
-    weight, is_discarded = None, False
+    weight, is_discarded, is_muted = None, False, False
     scene = panel.scene
     if is_known and scene is not None and marks.row is not None and marks.joint is not None:
         weight = float(scene.weight[marks.row, marks.joint])
         is_discarded = bool(scene.discarded[marks.row, marks.joint])
+        is_muted = Mark.MUTED in split_look(int(scene.look[marks.row, marks.joint]))[1]
     return TitleInfo(
         index=panel.camera + 1,
         name=panel.name,
@@ -71,6 +77,7 @@ def title_info(panel: ViewPanel, marks: Marks, *, is_current: bool, is_known: bo
         is_current=is_current,
         weight=weight,
         is_discarded=is_discarded,
+        is_muted=is_muted,
     )
 
 
@@ -105,7 +112,11 @@ def _paint_weight(
     """Draw the weight at the right end; gives the x up to which there is room left."""
     font = theme.font(theme.SMALL_PT)
     painter.setFont(font)
-    is_seen = np.isfinite(weight)
+    if info.is_muted:
+        painter.setPen(QColor(look.muted))
+        painter.drawText(area, _END, _MUTED)
+        return area.right() - QFontMetricsF(font).horizontalAdvance(_MUTED) - 6
+    is_seen = bool(np.isfinite(weight))
     text = f"{weight:.2f}" if is_seen else "–"
     painter.setPen(QColor(look.problem if info.is_discarded else look.text))
     painter.drawText(area, _END, text)
