@@ -23,6 +23,7 @@ COMMANDS = (
     "import",
     "check",
     "shot",
+    "export",
     "merge",
     "train",
     "predict",

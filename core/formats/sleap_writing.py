@@ -79,7 +79,7 @@ def write_sleap(
     for view in views:
         videos.append(sio.Video(filename=view.video, open_backend=False))
         moments, starts = np.unique(view.frames, return_index=True)
-        stops = [*starts[1:].tolist(), len(view.frames)]
+        stops = [*starts[1:].tolist(), len(view.frames)][: len(moments)]  # none of an empty view
         for frame, start, stop in zip(moments.tolist(), starts.tolist(), stops, strict=True):
             instances = [
                 sio.Instance.from_numpy(
