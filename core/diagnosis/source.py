@@ -14,6 +14,7 @@ import numpy as np
 from core.diagnosis.engine import observed_in
 from core.geometry import estimate_scale_mm
 from core.geometry.method import SCALE_UNKNOWN_MM
+from core.observations import Source
 from core.project.detections import one_per_person
 
 if TYPE_CHECKING:
@@ -130,7 +131,9 @@ def sample_observations(
     """Observations of at most `num_frames` frames, spread evenly over the recording.
 
     Half of them are labelled frames where there are so many: in a sparsely labelled recording
-    without detections there is nothing anywhere else. Stops early where `progress` says so.
+    without detections there is nothing anywhere else. Labels that were reprojected from other views
+    are left out: they agree with those, and with the calibration, whatever it is. Stops early where
+    `progress` says so.
     """
     labelled = _spread(np.asarray(source.labelled_frames(), dtype=np.int64), num_frames // 2)
     everywhere = _spread(np.arange(source.num_frames), num_frames - len(labelled))
@@ -142,7 +145,8 @@ def sample_observations(
     runs = list(_runs(wanted))
     for done, (start, stop, chosen) in enumerate(runs):
         block = source.observations_block(start, stop)
-        rows = block.points_px[chosen - start]
+        reprojected = block.source[chosen - start] == Source.REPROJECTED
+        rows = np.where(reprojected[..., None], np.nan, block.points_px[chosen - start])
         row, person = np.nonzero(observed_in(rows).any(axis=(-1, -2)))
         frames.append(chosen[row])
         persons.append(np.array(block.persons, dtype=np.int64)[person])

@@ -268,15 +268,15 @@ def _fill(
     if not len(block.persons):
         return
     columns = np.searchsorted(summary.persons, np.array(block.persons, dtype=np.int64))
-    hand = (block.source == Source.HAND).any(axis=(-1, -2))
-    summary.annotated[start : start + len(hand), columns] = hand
+    hand = block.source == Source.HAND
+    summary.annotated[start : start + len(hand), columns] = hand.any(axis=(-1, -2))
     raw_px = _unmuted(source, block, start, stop)
     frame, row = np.nonzero(observed_in(raw_px).any(axis=(-1, -2)))
     if not len(frame):
         return
     raw, rig = raw_px[frame, row], source.rig
     points, observed = straightened(rig, raw)
-    found = robust(points, rig.projections, observed, options)
+    found = robust(points, rig.projections, observed, options, hand[frame, row])
     exponent = summary.settings.row_exponent
     others = robust_leave_one_out(points, rig.projections, observed, found.weights**exponent)
     place = (start + frame, columns[row])

@@ -1,6 +1,7 @@
 """The summary of a recording, its file, and the sample that the noise scale comes from."""
 
 import threading
+from dataclasses import replace
 from hashlib import sha1
 
 import h5py
@@ -17,6 +18,7 @@ from core.diagnosis import (
 )
 from core.diagnosis.source import sample_observations
 from core.errors import DataError
+from core.observations import Source
 from core.settings import TriangulationSettings
 from tests.diagnosis.recordings import ArraySource, frame_of, observed, people
 from tests.geometry.camera_rigs import court_rig
@@ -49,7 +51,10 @@ def test_a_summary_is_the_sum_of_its_frames(settings):
     weights, counts, support = np.zeros(5), np.zeros(5), np.zeros(5)
     wss = []
     for frame in range(250):
-        diagnosis = diagnose_frame(frame_of(source.points_px[frame]), RIG, settings)
+        seen_there = frame_of(source.points_px[frame])
+        for row in [row for at, row in source.hand if at == frame]:
+            seen_there.source[row] = Source.HAND
+        diagnosis = diagnose_frame(seen_there, RIG, settings)
         there = diagnosis.observed.any(axis=1)
         good = diagnosis.triangulation.kept & there
         kept, seen = kept + good, seen + there
@@ -297,3 +302,52 @@ def test_a_muted_observation_takes_no_part_in_a_summary():
     assert after is not None
     gone = before.observations_by_camera - after.observations_by_camera
     assert gone.tolist() == [int(np.isfinite(source.points_px[4, 1, 0, 3]).all()), 0, 0, 0, 0]
+
+
+class Labelled(ArraySource):
+    """A recording in which single observations are labels."""
+
+    said: dict[tuple[int, int, int, int], Source]
+
+    def observations_block(self, start, stop):
+        block = super().observations_block(start, stop)
+        for (frame, row, camera, joint), source in self.said.items():
+            if start <= frame < stop:
+                block.source[frame - start, row, camera, joint] = source
+        return block
+
+
+def test_a_summary_weighs_hand_labels_as_a_frame_does():
+    points = observed(RIG, people(30, 2), 1.0)
+    # A network that follows somebody else in three of five views; somebody has looked at two.
+    points[4, 1, :3, 0] += 60.0
+    source = Labelled(RIG, points, (2, 5))
+    source.said = {(4, 1, camera, 0): Source.HAND for camera in (3, 4)}
+    block = source.observations_block(4, 5)
+    frame = replace(frame_of(points[4], persons=(2, 5)), source=block.source[0])
+    diagnosis = diagnose_frame(frame, RIG, SETTINGS)
+    summary = summarise(source, SETTINGS)
+    worst = np.nanmax(diagnosis.loo_residual_px[1])
+    assert summary.worst_residual_px[4, 1] == pytest.approx(worst, rel=1e-5)
+    assert summary.kept[4, 1].tolist() == diagnosis.triangulation.kept[1].tolist()
+    weights = np.where(diagnosis.observed, diagnosis.triangulation.weights, 0.0)
+    np.testing.assert_allclose(summary.frame_cameras[4, 1], weights.sum(axis=(0, 2)))
+
+
+def test_reprojected_labels_tell_nothing_about_the_noise_nor_the_calibration():
+    points = observed(RIG, people(30, 2), 4.0)
+    truth = observed(RIG, people(30, 2))
+    source = Labelled(RIG, points.copy(), (2, 5))
+    source.said = {}
+    honest = estimate_recording_scale_mm(source)
+    accepted = [
+        (f, p, c, j) for f in range(30) for p in range(2) for c in (2, 3) for j in range(13)
+    ]
+    for key in accepted:
+        source.points_px[key] = truth[key]
+    source.said = dict.fromkeys(accepted, Source.REPROJECTED)
+    sample = sample_observations(source, 400)
+    assert np.isnan(sample.points_px[:, [2, 3]]).all()
+    source.points_px[:, :, [2, 3]] = np.nan
+    source.said = {}
+    assert estimate_recording_scale_mm(source) > 0.5 * honest
