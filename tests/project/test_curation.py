@@ -31,6 +31,7 @@ from core.project import (
     SwapIdentities,
     SwapPersonLabels,
 )
+from core.project.track_overlay import TrackOverlay
 
 KEY = PointKey(3, 4, 2)
 ORIGIN = Provenance(
@@ -358,3 +359,28 @@ def test_the_journal_is_json_to_read_by_eye(project):
     project.apply(SetOverrides(keys=(JointKey(3, 1, 4, 2),), factor=0.0))
     ((table, key, before, after),) = json.loads(journal(project)[0])
     assert (table, key, before, after[0]) == ("overrides", [3, 1, 4, 2], None, 0.0)
+
+
+def test_tracks_follow_when_two_threads_wrote_before_either_was_followed(project, tracks):
+    project.write_tracks(tracks)
+    store = project.labels
+    overlay = TrackOverlay(store, tracks)
+    assert overlay.tracks.path_of(4)[1][0].tolist() == [0.0, 0.0, 0.0]
+    before = store.revision
+    first = store.apply(
+        SetReviews(keys=(PointKey(10, 4, 0),), state="rejected"), place=None, annotator="job"
+    )
+    moved = SetTrackPoints(points=(((10, 4), (7.0, 8.0)),))
+    second = store.apply(moved, place=None, annotator="window")
+    overlay.follow(first.tracks, before)
+    overlay.follow(second.tracks, before + 1)
+    assert overlay.tracks.path_of(4)[1][0].tolist() == [7.0, 8.0, 0.0]
+
+
+def test_who_has_detections_by_a_swap_alone_is_a_person_of_the_project(project, make_rows):
+    project.add_import(make_rows([(3, 1, 4)]), "a test")
+    project.apply(SwapIdentities(camera=1, start=0, stop=9, person=4, other=30))
+    assert 30 in project.observations(3).persons
+    assert 30 in project.persons
+    project.undo()
+    assert 30 not in project.persons
