@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     Found = tuple[int, str, str | None, bytes]
 
 Direction = Literal["undo", "redo"]
+_NEWEST = (1 << 63) - 1  # no id is larger
+_PAGE = 100  # edits that are read at a time
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,23 +56,27 @@ class Steps:
         self._query = query
 
     def history(self, limit: int) -> list[Step]:
-        """Those of the latest edits, newest first."""
-        rows = self._query(
-            "SELECT id, time, annotator, description, place, state FROM steps"
-            " ORDER BY id DESC LIMIT ?",
-            limit,
-        )
+        """The latest, newest first; each is whole, however many edits it is made of."""
         steps: list[Step] = []
-        num_edits, latest = 1, ""
-        for number, time, annotator, description, place, state in rows:
-            latest = latest or time
-            if goes_on(place):
-                num_edits += 1
-                continue
-            where = decode_place(place)
-            steps.append(Step(number, latest, annotator, description, where, state, num_edits))
-            num_edits, latest = 1, ""
-        return steps
+        num_edits, latest, below = 1, "", _NEWEST
+        while len(steps) < limit:
+            rows = self._query(
+                "SELECT id, time, annotator, description, place, state FROM steps"
+                " WHERE id < ? ORDER BY id DESC LIMIT ?",
+                *(below, max(limit, _PAGE)),
+            )
+            if not rows:
+                break
+            below = rows[-1][0]
+            for number, time, annotator, description, place, state in rows:
+                latest = latest or time
+                if goes_on(place):
+                    num_edits += 1
+                    continue
+                where = decode_place(place)
+                steps.append(Step(number, latest, annotator, description, where, state, num_edits))
+                num_edits, latest = 1, ""
+        return steps[:limit]
 
     def direction_to(self, step: int) -> Direction:
         """Whether the store comes to the state after a step by undo or by redo.

@@ -86,3 +86,12 @@ def test_a_step_undone_for_good_and_the_latest_one_are_refused(held):
     with pytest.raises(CommandRefusedError, match="for good"):
         held.go_to_step(nudge.id)
     assert x_of(held) == 30
+
+
+def test_the_latest_steps_are_whole_however_many_edits_they_are_made_of(held):
+    (latest,) = held.history(1)
+    assert (latest.description, latest.num_edits) == ("Nudge", 4)
+    for x in range(10, 300):
+        put(held, x, is_going_on=True)
+    assert [(s.description, s.num_edits) for s in held.history(1)] == [("Nudge", 294)]
+    assert [s.description for s in held.history(2)] == ["Nudge", "Place"]
