@@ -3,11 +3,12 @@
     python benchmarks/window.py [--project PROJECT] [--steps 10000] [--match PROJECT]
 
 Times are wall clock, from the command to the moment when everything that it changes has been
-painted (pictures of all views included). "block" is the longest gap between two turns of the event
-loop in that part of the run, seen by a timer of 1 ms; "cpu" is the most processor time that the
-window's thread took between two turns, which other programs on the machine cannot lengthen; "over"
-counts the gaps of more than 50 ms. The demo match and a match of 67,000 frames (made where none is
-named, without pictures) are measured in a process each, so that memory is their own.
+painted (pictures of all views included); "cpu 50" and "cpu 95" are the processor time of the
+window's thread from one to the other, which other programs on the machine cannot lengthen. "block"
+is the longest gap between two turns of the event loop in that part of the run, seen by a timer of
+1 ms; "cpu" is the most processor time of one gap; "over" counts the gaps of more than 50 ms. The
+demo match and a match of 67,000 frames (made where none is named, without pictures) are measured in
+a process each, so that memory is their own.
 """
 
 from __future__ import annotations
@@ -24,105 +25,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-
-from core.labelling import confirmed, nudged
-from core.project import JointKey
+from window_editing import EditingRows  # these two stand beside this script
+from window_timing import HEAD, NONE_MS, Heartbeat, Timing, memory_mb, until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from numpy.typing import NDArray
-
     from app.main_window import MainWindow
-    from app.session import Session
-    from core.project import Edit
 
 _SIZE = (1600, 900)
-_BLOCK_MS = 50.0
 _PLAYED_S = 5.0
 _NUM_WARM_FRAMES = 30
 
 
-class Heartbeat:
-    """Gaps between turns of the event loop, by wall clock and by the thread's processor time."""
-
-    def __init__(self) -> None:
-        from PySide6.QtCore import Qt, QTimer
-
-        self._gaps_ms: list[tuple[float, float]] = []
-        self._last = (0.0, 0.0)
-        self._timer = QTimer()
-        self._timer.setTimerType(Qt.TimerType.PreciseTimer)
-        self._timer.timeout.connect(self._beat)
-        self._timer.start(1)
-        self._start()
-
-    def _start(self) -> None:
-        self._gaps_ms = [(0.0, 0.0)]
-        self._last = (time.perf_counter(), time.thread_time())
-
-    def _beat(self) -> None:
-        now = (time.perf_counter(), time.thread_time())
-        self._gaps_ms.append((1000 * (now[0] - self._last[0]), 1000 * (now[1] - self._last[1])))
-        self._last = now
-
-    def take(self) -> str:
-        """Longest gap, most processor time of one gap, and how many were long, since the last."""
-        gaps = np.array(self._gaps_ms)
-        self._start()
-        longest, cpu = gaps.max(axis=0)
-        return f"{longest:>8.1f}{cpu:>8.1f}{int((gaps[:, 0] > _BLOCK_MS).sum()):>6}"
-
-
-def memory_mb(field: str = "VmRSS") -> float:
-    """Memory of this process: ``VmRSS`` now, ``VmHWM`` at most (Linux)."""
-    with Path("/proc/self/status").open() as status:
-        return next(int(line.split()[1]) for line in status if line.startswith(field)) / 1024
-
-
-def until(is_done: Callable[[], bool]) -> None:
-    """Turn the event loop until something holds, and what it asked to be painted has been."""
-    from PySide6.QtWidgets import QApplication
-
-    while not is_done():
-        QApplication.processEvents()
-    for _ in range(2):
-        QApplication.processEvents()
-
-
-class Bench:
-    """The window, driven and timed."""
+class Bench(Timing):
+    """The window: opened, gone through, played."""
 
     def __init__(self, window: MainWindow, beat: Heartbeat) -> None:
-        self.window = window
-        self._beat = beat
+        super().__init__(window, beat)
         self._randomly = random.Random(0)
-
-    def row(self, title: str, times_ms: list[float], goal: str) -> None:
-        """Print a line of the table and begin the next part."""
-        p50, p95, most = np.percentile(times_ms, [50, 95, 100])
-        numbers = f"{len(times_ms):>7}{p50:>9.1f}{p95:>9.1f}{most:>9.1f}{self._beat.take()}"
-        print(f"{title:<30}{numbers}   {goal}", flush=True)
-
-    def timed(self, act: Callable[[], object]) -> float:
-        """Milliseconds from an act to its last paint.
-
-        The event loop calls the act, as it does for a key: what is painted after it is painted in
-        a turn of its own.
-        """
-        from PySide6.QtCore import QTimer
-
-        called: list[bool] = []
-
-        def call() -> None:
-            act()
-            called.append(True)
-
-        started = time.perf_counter()
-        QTimer.singleShot(0, call)
-        until(lambda: bool(called))
-        until(lambda: self.window.views.is_settled)
-        return 1000 * (time.perf_counter() - started)
 
     def open(self, path: Path) -> None:
         """Open as the window's menu does, until the first frame is painted."""
@@ -138,11 +57,13 @@ class Bench:
         """Noise scale, summary and proxies."""
         started = time.perf_counter()
         until(lambda: self.window.is_settled)
-        self.row("background work after it", [1000 * (time.perf_counter() - started)], "")
+        self.row(
+            "background work after it", [(1000 * (time.perf_counter() - started), float("nan"))], ""
+        )
 
     def jump(self, num: int, title: str) -> None:
         """Anywhere, with no picture in memory."""
-        session, times = self.window.session, list[float]()
+        session, times = self.window.session, list[tuple[float, float]]()
         for _ in range(num):
             self.window.views.drop_pictures()
             frame = self._randomly.randrange(session.require_project().num_frames)
@@ -175,41 +96,6 @@ class Bench:
             times = [self.timed(lambda p=p: session.select(person=p)) for p in persons]
             self.row("select a person", times, "p50 20")
 
-    def drag(self, num: int) -> None:
-        """A joint with two more hand labels: from a mouse move to its ghosts painted in all views.
-
-        Labels are written for it and taken back, in the copy that `measure_match` opens.
-        """
-        from PySide6.QtCore import QPoint, Qt
-        from PySide6.QtTest import QTest
-
-        views, session = self.window.views, self.window.session
-        num_labels = _label_twice(session)
-        camera, person, joint = session.cursor.camera, session.cursor.person, session.cursor.joint
-        views.frame_person()
-        until(lambda: views.is_settled)
-        place = views.panel_of(camera).place_of(person, joint)
-        assert place is not None
-        start, left = place.toPoint(), Qt.MouseButton.LeftButton
-        QTest.mouseMove(views, start)
-        QTest.mousePress(views, left, Qt.KeyboardModifier.NoModifier, start)
-        self._beat.take()
-        times: list[float] = []
-        for step in range(num):
-            angle = 2 * np.pi * step / 60
-            at = start + QPoint(round(24 * np.cos(angle)), round(24 * np.sin(angle)))
-            times.append(self.timed(lambda at=at: QTest.mouseMove(views, at)))
-        self.row("drag a joint: move → ghosts", times, "p50 16")
-        views.editing.cancel()
-        QTest.mouseRelease(views, left, Qt.KeyboardModifier.NoModifier, start)
-        times = [self.timed(lambda: session.apply(_moved(session))) for _ in range(20)]
-        self.row("edit a joint: durable, painted", times, "")
-        for _ in range(num_labels + len(times)):
-            session.undo()
-        views.reset_zoom()
-        until(lambda: self.window.is_settled)
-        self._beat.take()
-
     def slide(self, num: int) -> None:
         """The slider of the noise scale, with its page in front."""
         session, inspector = self.window.session, self.window.inspector
@@ -223,7 +109,7 @@ class Bench:
         inspector.setCurrentIndex(0)
         session.set_settings(scale_mm=before.scale_mm)
         until(lambda: self.window.is_settled)
-        self.row("its summary arrives", [float("nan")], "")
+        self.row("its summary arrives", [NONE_MS], "")
 
     def play(self) -> None:
         """Play on from the first frame: the time between two frames that were shown whole."""
@@ -235,7 +121,7 @@ class Bench:
         self.window.player.toggle()
         until(lambda: time.perf_counter() > ended or not self.window.player.is_playing)
         self.window.player.stop()
-        self.row("play: frame to frame", (1000 * np.diff(shown)).tolist() or [float("nan")], "")
+        self.row("play: frame to frame", _wall_only((1000 * np.diff(shown)).tolist()), "")
 
     def change_theme(self) -> None:
         """Dark to light and back."""
@@ -248,38 +134,12 @@ class Bench:
 
     def orbit(self, num: int) -> None:
         """The 3D viewer."""
-        self.row("orbit the 3D view", self.window.scene.orbit_times_ms(num), "p50 33")
+        self.row("orbit the 3D view", _wall_only(self.window.scene.orbit_times_ms(num)), "p50 33")
 
 
-def _label_twice(session: Session) -> int:
-    """Label all joints of the person whom most views see in two views; how many edits it took.
-
-    Select a joint of theirs in a third view.
-    """
-    seen, project = session.observations, session.require_project()
-    assert seen is not None
-    there: NDArray[np.bool_] = np.isfinite(seen.points_px).all(axis=-1)
-    row = int(there.sum(axis=(1, 2)).argmax())
-    first, second, third = np.argsort(-there[row].sum(axis=1))[:3].tolist()
-    session.select(person=seen.persons[row], camera=third)
-    edits = 0
-    for camera in (first, second):
-        joints = np.flatnonzero(there[row, camera])
-        keys = [JointKey(seen.frame, camera, seen.persons[row], int(joint)) for joint in joints]
-        session.apply(confirmed(seen, keys))
-        edits += 1
-    session.select(joint=int(np.flatnonzero(there[row].all(axis=0) | there[row, third])[0]))
-    assert project.undo_description is not None
-    return edits
-
-
-def _moved(session: Session) -> Edit:
-    """The selected joint a little to the right."""
-    cursor, seen = session.cursor, session.observations
-    assert seen is not None
-    assert cursor.person is not None
-    assert cursor.joint is not None
-    return nudged(seen, JointKey(cursor.frame, cursor.camera, cursor.person, cursor.joint), 0.5, 0)
+def _wall_only(times_ms: list[float]) -> list[tuple[float, float]]:
+    """Times by wall clock of what is not one act of the window's thread."""
+    return [(time_ms, float("nan")) for time_ms in times_ms] or [NONE_MS]
 
 
 def start_window() -> Bench:
@@ -299,9 +159,8 @@ def start_window() -> Bench:
     shown = 1000 * (time.perf_counter() - started)
     bench = Bench(window, Heartbeat())
     until(lambda: window.session.is_engine_ready)
-    head = f"{'p50 ms':>9}{'p95 ms':>9}{'max ms':>9}{'block':>8}{'cpu':>8}{'over':>6}   goal"
-    print(f"{'':<30}{'n':>7}{head}")
-    bench.row("start, block: until warm", [shown], "")
+    print(HEAD)
+    bench.row("start, block: until warm", _wall_only([shown]), "")
     return bench
 
 
@@ -311,6 +170,17 @@ def copy_of(project: Path, folder: Path) -> Path:
         if sibling != project.resolve():
             (folder / sibling.name).symlink_to(sibling)
     return Path(shutil.copytree(project, folder / project.name))
+
+
+def measure_editing(project: Path) -> None:
+    """Selecting and editing alone, on a copy."""
+    with tempfile.TemporaryDirectory() as folder:
+        bench = start_window()
+        bench.open(copy_of(project, Path(folder)))
+        bench.settle()
+        bench.select(100)
+        EditingRows(bench).measure(100)
+        bench.window.close()
 
 
 def measure_match(project: Path, num_steps: int) -> None:
@@ -329,7 +199,7 @@ def _measure_match(project: Path, num_steps: int) -> None:
     bench.step(num_warm, "step, first round", "", num_warm)
     bench.step(300, "step, warm", "p50 40", num_warm)
     bench.select(200)
-    bench.drag(200)
+    EditingRows(bench).measure(200)
     bench.slide(60)
     bench.play()
     bench.change_theme()
@@ -386,7 +256,9 @@ def main() -> None:
     parser.add_argument("--project", type=Path, help="default: the demo match")
     parser.add_argument("--match", type=Path, help="a long match; made there if it is missing")
     parser.add_argument("--steps", type=int, default=10_000, help="default: %(default)s")
-    parser.add_argument("--part", choices=["demo", "long"], help="only this part, on --project")
+    parser.add_argument(
+        "--part", choices=["demo", "long", "editing"], help="only this part, on --project"
+    )
     arguments = parser.parse_args()
     from app.virtual_display import virtual_display
 
@@ -394,6 +266,8 @@ def main() -> None:
         with virtual_display():
             if arguments.part == "demo":
                 measure_match(arguments.project, arguments.steps)
+            elif arguments.part == "editing":
+                measure_editing(arguments.project)
             else:
                 measure_long(arguments.project)
         return
