@@ -23,6 +23,8 @@ def bind_commands(window: MainWindow) -> None:
     bind("open", window.choose_project)
     bind("new", window.new_project)
     bind("close", session.close_project)
+    bind("export", window.export)
+    bind("merge", window.merge)
     bind("load_truth", window.load_truth)
     bind("quit", window.close)
     bind("scene_reset", scene.reset_view)

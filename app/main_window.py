@@ -24,12 +24,14 @@ from app.bindings import bind_commands
 from app.commands import Commands
 from app.copy_commands import CopyCommands
 from app.docks import Docks, Panels
+from app.export_dialog import ExportDialog
 from app.jobs import Job
 from app.key_bindings import KeyBindings
 from app.key_dialog import KeyDialog
 from app.key_sheet import KeySheet
 from app.label_commands import LabelCommands
 from app.menus import make_menus
+from app.merge_dialog import MergeDialog
 from app.new_dialog import NewProjectDialog
 from app.palette import Palette
 from app.play import Player
@@ -95,6 +97,7 @@ class MainWindow(QMainWindow):
         self.setStatusBar(self.status)
         self.docks = Docks(self, self.panels)
         if not self._preferences.restore_layout(self):
+            self.docks.arrange()
             self.lay_out_docks()
         bind_commands(self)
         self.menus = make_menus(self)
@@ -187,6 +190,14 @@ class MainWindow(QMainWindow):
         dialog = NewProjectDialog(self)
         dialog.created.connect(self.open_project)
         dialog.open()
+
+    def export(self) -> None:
+        """Ask for a format and a place, and write labels for another tool."""
+        ExportDialog(self.session, self).open()
+
+    def merge(self) -> None:
+        """Ask for a second annotator's copy, and take its labels over."""
+        MergeDialog(self.session, self).open()
 
     def load_truth(self) -> None:
         """Ask for the truth of a generated match."""

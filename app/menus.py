@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from app.main_window import MainWindow
 
 MENUS: dict[str, tuple[str | None, ...]] = {
-    "Project": ("open", "new", "close", None, "load_truth", None, "quit"),
+    "Project": ("open", "new", "close", None, "export", "merge", "load_truth", None, "quit"),
     "Edit": (
         *("undo", "redo", "history"),
         *(None, "placing", "mark_visible", "mark_occluded", "mark_outside", "delete_joint"),

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 _DETECTION_FORMATS = ("openpose", "alphapose", "coco", "sleap", "dlc", "label3d")
 
 
-class _PathField(QWidget):
+class PathField(QWidget):
     """A path that can be typed, chosen or dropped."""
 
     changed = Signal()
@@ -148,27 +148,23 @@ class NewProjectDialog(QDialog):
         self.kind = QComboBox()
         for name, caption in _KINDS:
             self.kind.addItem(caption, name)
-        self.dataset = _PathField("the folder with calibration.json", folder=True)
-        self.calibration = _PathField(
-            "the cameras: any supported format", folder=False, either=True
-        )
+        self.dataset = PathField("the folder with calibration.json", folder=True)
+        self.calibration = PathField("the cameras: any supported format", folder=False, either=True)
         self._unit = QComboBox()
         self._unit.addItem("as the file says, or told from the distances", None)
         for unit in ("mm", "cm", "m"):
             self._unit.addItem(unit, unit)
-        self._videos = _PathField("optional: a folder with a video per camera", folder=True)
-        self._images = _PathField(
-            "optional: a folder with a picture folder per camera", folder=True
-        )
+        self._videos = PathField("optional: a folder with a video per camera", folder=True)
+        self._images = PathField("optional: a folder with a picture folder per camera", folder=True)
         self._format = QComboBox()
         self._format.addItems(_DETECTION_FORMATS)
-        self.detections = _PathField("optional: 2D joints of a detector", folder=True, either=True)
-        self._tracks = _PathField("optional: a SportCenter trajectories.json", folder=False)
+        self.detections = PathField("optional: 2D joints of a detector", folder=True, either=True)
+        self._tracks = PathField("optional: a SportCenter trajectories.json", folder=False)
         self._skeleton = QComboBox()
         self._skeleton.addItem("the one of the detections", None)
         for name in skeleton_names():
             self._skeleton.addItem(name, name)
-        self.project = _PathField("where to make it: NAME.trilabel", folder=True)
+        self.project = PathField("where to make it: NAME.trilabel", folder=True)
         self._detections_row = QWidget()
         row = QHBoxLayout(self._detections_row)
         row.setContentsMargins(0, 0, 0, 0)
