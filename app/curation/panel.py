@@ -346,7 +346,9 @@ class CuratePanel(QScrollArea):
             text += f" in {counted(found.num_frames, 'frame')}"
             for number, noun in (
                 (int((~found.kept).sum()), "discarded"),
+                (int(found.in_state(ReviewState.ACCEPTED).sum()), "accepted"),
                 (int(found.in_state(ReviewState.LOCKED).sum()), "locked"),
+                (int(found.in_state(ReviewState.REJECTED).sum()), "rejected"),
             ):
                 if number:
                     text += f", {number:,} {noun}"

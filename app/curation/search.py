@@ -1,8 +1,12 @@
 """A query that is counted in the background, and what it found judged in one undoable step.
 
 The count is a preview. What is judged is searched for anew in the same job, so that it is never
-about points that an edit has changed since. Thousands of rows take longer than a window may stand
+about points that an edit has changed since; accepting and locking leave what people decided before
+as it is, unless the query names a state. Thousands of rows take longer than a window may stand
 still, so they are written in that job too; the session follows once they are durable.
+
+Trap: a count that is not wanted any more ends at its next block. Nobody waits for it but who is
+about to close what it reads.
 """
 
 from __future__ import annotations
@@ -17,7 +21,7 @@ from app.jobs import Job
 from core.curation.accepting import Selection, accept, reject, select, unlock, unreview
 from core.curation.query import parse_query
 from core.errors import CommandRefusedError, DataError
-from core.project import Place
+from core.project import Place, ReviewState
 
 if TYPE_CHECKING:
     from app.curation.review_commands import Verb
@@ -51,6 +55,7 @@ class Search(QObject):
         self._text = ""
         self._query: Query | None = None
         self._job: Job | None = None
+        self._leaving: list[Job] = []
         self._is_active = False
         self.error = ""
         self.selection: Selection | None = None
@@ -114,13 +119,13 @@ class Search(QObject):
                 return None
             if verb in ("accept", "lock"):
                 state = "accepted" if verb == "accept" else "locked"
-                edit = accept(source, found, state, remark=query.text)
+                edit = accept(source, _undecided(found, query, verb), state, remark=query.text)
             else:
                 judged = {"reject": reject, "unlock": unlock, "unreview": unreview}[verb]
                 edit = judged(found, remark=query.text)
             return project.apply(edit, place=place)
 
-        self._stop()
+        self._drop()
         self.is_judging = True
         job = self._start(f"{_TITLES[verb]}…", work)
         job.finished.connect(lambda change: self._on_judged(project, change))
@@ -165,15 +170,21 @@ class Search(QObject):
         if np.isfinite(residuals).any():
             session.select(camera=int(np.nanargmax(residuals)))
 
-    def _stop(self) -> None:
+    def _drop(self) -> None:
+        """Ask for no answer of what runs; a step that is being written is finished and told."""
         self._settle.stop()
         job, self._job = self._job, None
         if job is not None:
-            # A step that is being written is durable, and told, before the project closes.
             if not self.is_judging:
                 job.cancel()
-            job.wait(60.0)
+            self._leaving.append(job)
         self.is_judging = False
+
+    def _stop(self) -> None:
+        """The same, and wait: what is read is about to be closed."""
+        self._drop()
+        for job in self._leaving:
+            job.wait(60.0)
 
     def _on_edited(self, _change: object) -> None:
         """Count again, but not after every edit where it takes long."""
@@ -196,7 +207,7 @@ class Search(QObject):
         project, source, settings = session.project, session.source, session.settings
         if project is None or source is None or not session.is_engine_ready or self.is_judging:
             return
-        self._stop()
+        self._drop()
         self.error, self._query = "", None
         try:
             query = self._query = parse_query(self._text, project)
@@ -227,12 +238,33 @@ class Search(QObject):
         self.selection, self._took_s = selection, took_s
 
     def _on_ended(self, job: Job) -> None:
+        if job in self._leaving:
+            self._leaving.remove(job)
         if self._job is job:
             self._job = None
             was_judging, self.is_judging = self.is_judging, False
             if was_judging:
                 self._count_later()
             self.changed.emit()
+
+
+def _undecided(found: Selection, query: Query, verb: Verb) -> Selection:
+    """What is accepted or locked of it: a query over everything overrides nobody's decision.
+
+    Raises:
+        CommandRefusedError: all of it was decided before.
+    """
+    if query.states is not None:
+        return found
+    free = [ReviewState.UNREVIEWED]
+    if verb == "lock":
+        free.append(ReviewState.ACCEPTED)
+    left = found.where(found.in_state(*free))
+    if len(found) and not len(left):
+        raise CommandRefusedError(
+            "All of it was decided before: name a state, such as state=rejected, to decide anew."
+        )
+    return left
 
 
 _TITLES: dict[Verb, str] = {
