@@ -95,11 +95,25 @@ class Aids:
         return self._keep("ghosts", (ghosts, cursor.person, cursor.joint), resolve)[camera]
 
     def curves_in(self, camera: int) -> tuple[Curve, ...]:
-        """The epipolar curves to show in a view; none where they are not wanted."""
+        """The epipolar curves to show in a view; none where they are not wanted.
+
+        Where the joint was placed already, those of all the other hand labels would only hide it:
+        there the current camera's is enough until something is dragged.
+        """
         display, is_dragged = self._session.display, self._session.preview is not None
         if not (display.epipolar or display.snapping or is_dragged):
             return ()
-        return self._all_curves(camera)
+        curves = self._all_curves(camera)
+        if is_dragged or not self._is_placed(camera):
+            return curves
+        return tuple(curve for curve in curves if curve.camera == self._session.cursor.camera)
+
+    def _is_placed(self, camera: int) -> bool:
+        """Whether the selected joint was placed by hand in a view."""
+        ghosts, cursor = self._session.ghosts, self._session.cursor
+        if ghosts is None or cursor.joint is None or cursor.person not in ghosts.persons:
+            return False
+        return bool(ghosts.placed[ghosts.persons.index(cursor.person), camera, cursor.joint])
 
     def _all_curves(self, camera: int) -> tuple[Curve, ...]:
         session, cursor = self._session, self._session.cursor
