@@ -80,6 +80,10 @@ class Job(QObject):
             result = self._work(self._progress)
         except (DataError, CommandRefusedError, OSError, MemoryError) as error:
             self._answered.emit(None, str(error) or type(error).__name__)
+        except BaseException as error:
+            # A fault of ours: whoever waits for the end gets it, and the traceback is told.
+            self._answered.emit(None, f"It broke off ({type(error).__name__}: {error})")
+            raise
         else:
             self._answered.emit(result, "")
 

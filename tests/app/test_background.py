@@ -1,5 +1,6 @@
 """What goes on behind an open project: one job at a time, stopped, replaced, never in the way."""
 
+import threading
 import time
 
 from app.background import BackgroundWork
@@ -90,3 +91,15 @@ def test_a_project_can_be_closed_while_it_is_gone_through(session, qtbot, court_
     assert not session.project.read_only
     session.set_settings(weighting="consensus", sigma_mm="auto", min_views=3)
     background.stop()
+
+
+def test_a_job_whose_work_breaks_ends_all_the_same_and_says_so(qtbot, monkeypatch):
+    told, said = [], []
+    monkeypatch.setattr(threading, "excepthook", lambda args: told.append(args.exc_type))
+    job = Job("break", lambda _progress: {}["no such key"])
+    job.failed.connect(said.append)
+    with qtbot.waitSignal(job.ended, timeout=5_000):
+        job.start()
+    assert job.wait()
+    assert told == [KeyError], "the traceback is not swallowed"
+    assert "KeyError" in said[0]
