@@ -16,6 +16,7 @@ from core.diagnosis.engine import observed_in, robust, straightened
 from core.diagnosis.lengths import arguments
 from core.diagnosis.source import estimate_recording_scale_mm
 from core.errors import CommandRefusedError
+from core.observations import Source
 from core.people.track_conflicts import longest_step_mm
 from core.people.track_edits import INTERPOLATED, TRIANGULATED, TrackPart, path_through
 from core.skeleton import plain_name
@@ -180,12 +181,14 @@ def tracks_from_detections(
         persons: only these; empty = everybody.
 
     Returns:
-        places found, and places filled in between; only where there is none so far.
+        places found, and places filled in between; only where there is none so far, and nobody
+        has said that the person is not there.
 
     Raises:
         CommandRefusedError: where `progress` said to stop, or nobody can be placed.
     """
     found = _triangulated_spots(project, progress)
+    away = {row[:2] for row in project.labels.all_rows("track_points") if row[2] is None}
     seen: dict[TrackKey, Spot | None] = {}
     filled: dict[TrackKey, Spot | None] = {}
     for person, spots in found.items():
@@ -196,7 +199,7 @@ def tracks_from_detections(
         for frame, (x, y), made in zip(
             frames.tolist(), path.tolist(), is_filled.tolist(), strict=True
         ):
-            if frame not in tracked:
+            if frame not in tracked and (frame, person) not in away:
                 (filled if made else seen)[frame, person] = (x, y)
     if not seen:
         raise CommandRefusedError(
@@ -222,10 +225,13 @@ def _triangulated_spots(
     for start in range(0, num_frames, _BLOCK_FRAMES):
         stop = min(start + _BLOCK_FRAMES, num_frames)
         block = project.observations_block(start, stop)
-        frame, row = np.nonzero(observed_in(block.points_px).any(axis=(-1, -2)))
+        muted = project.muted_between(start, stop, block.persons)
+        raw = np.where(muted[..., None], np.nan, block.points_px)
+        frame, row = np.nonzero(observed_in(raw).any(axis=(-1, -2)))
         if len(frame):
-            points, observed = straightened(project.rig, block.points_px[frame, row])
-            result = robust(points, project.rig.projections, observed, arguments(settings))
+            points, observed = straightened(project.rig, raw[frame, row])
+            hand = block.source[frame, row] == Source.HAND
+            result = robust(points, project.rig.projections, observed, arguments(settings), hand)
             believed = np.where(result.kept[..., None], result.points_mm, np.nan)
             spots = standing_spots(believed, joints)
             for index, person in enumerate(block.persons):

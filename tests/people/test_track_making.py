@@ -11,7 +11,7 @@ from core.people.track_making import (
     standing_spots,
     tracks_from_detections,
 )
-from core.project import Project
+from core.project import JointKey, Project, SetOverrides, SetTrackPoints
 from tests.app.views_world import make_project, make_world
 from tests.people.crowd import court_rig
 
@@ -91,3 +91,21 @@ def test_tracks_from_detections_are_where_the_people_walk(tmp_path):
     errors = [np.hypot(*(np.array(s) - hips[f, p])) for (f, p), s in spots.items()]
     assert np.median(errors) < 20.0
     assert max(errors) < 80.0
+
+
+def test_who_was_taken_off_the_ground_by_hand_or_muted_is_not_put_there_again(tmp_path):
+    world = make_world(num_persons=5, num_frames=12)
+    path = tmp_path / "a.trilabel"
+    make_project(path, world, without=world.rig.names).close()
+    (path / "imports" / "tracks.h5").unlink()
+    with Project.open(path) as bare:
+        bare.apply(SetTrackPoints(points=(((4, 2), None), ((5, 2), None))))
+        joints, cameras = bare.skeleton.num_joints, len(bare.rig)
+        for frame in range(12):  # nothing that was seen of #3 is of #3
+            keys = tuple(JointKey(frame, c, 3, j) for c in range(cameras) for j in range(joints))
+            bare.apply(SetOverrides(keys=keys, factor=0.0))
+        parts = tracks_from_detections(bare)
+    spots = {key for part in parts for key in part.spots_mm}
+    assert {(3, 2), (6, 2)} <= spots
+    assert not {(4, 2), (5, 2)} & spots
+    assert 3 not in {person for _, person in spots}
