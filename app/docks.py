@@ -10,10 +10,11 @@ has a title bar.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Literal
 
 from PySide6.QtCore import QObject, Qt, QTimer
-from PySide6.QtWidgets import QDockWidget, QMainWindow, QTabWidget, QWidget
+from PySide6.QtWidgets import QDockWidget, QMainWindow, QTabBar, QTabWidget, QWidget
 
 from app.curation import CuratePanel, QueuePanel
 from app.history_panel import HistoryPanel
@@ -91,9 +92,10 @@ class Docks(QObject):
         # The timeline's bar is its title: height is what the rows of a dozen people need.
         self._by_widget[panels.timeline].setTitleBarWidget(panels.timeline.head)
         for group in self._groups.values():
-            group[0].raise_()
             for dock in group:
                 dock.topLevelChanged.connect(self._title_later)
+                dock.dockLocationChanged.connect(self._title_later)
+                dock.visibilityChanged.connect(self._title_later)
                 dock.toggleViewAction().toggled.connect(self._title_later)
         self._title_later()
 
@@ -108,8 +110,19 @@ class Docks(QObject):
         dock.show()
         dock.raise_()
 
+    def arrange(self) -> None:
+        """Put the panels of each group behind one another, the first in front.
+
+        Only where no layout is restored, which has tabs of its own.
+        """
+        for first, *others in self._groups.values():
+            for before, dock in pairwise([first, *others]):
+                self._window.tabifyDockWidget(before, dock)
+            first.raise_()
+        self._title_later()
+
     def lay_out(self) -> None:
-        """Give every group its first place and size, from the window's."""
+        """Give every group its first size, from the window's."""
         window = self._window
         width, height = window.width(), window.height()
         scene, work, time = (self._groups[name] for name in ("scene", "work", "time"))
@@ -119,15 +132,39 @@ class Docks(QObject):
         window.resizeDocks(right, shares, Qt.Orientation.Vertical)
         window.resizeDocks(time, [round(height * _TIME_HEIGHT)], Qt.Orientation.Vertical)
 
-    def _title_later(self, _on: bool = False) -> None:
+    def _title_later(self, _what: object = None) -> None:
         # Qt is in the middle of moving the dock.
         QTimer.singleShot(0, self, self._title)
 
+    def _sweep(self) -> None:
+        """Hide the tab bars that Qt has left over the window: those that belong to no tabs.
+
+        Trap: Qt makes one more whenever a third panel joins two, and whenever it restores a layout,
+        and forgets the former, which stays where it was, over whatever is there now.
+        """
+        bars = self._window.findChildren(QTabBar, options=Qt.FindChildOption.FindDirectChildrenOnly)
+        tabbed = [dock for dock in self.all if self._tabbed_with(dock)]
+        fronts = [dock for dock in tabbed if _is_in_front(dock)]
+        behind = {other for front in fronts for other in self._tabbed_with(front)}
+        if behind != set(tabbed):
+            return  # not all is shown yet
+        # By place and not by titles: Qt takes the tab of a panel that was closed away later.
+        own = [min(bars, key=lambda bar, dock=dock: _away(bar, dock)) for dock in fronts]
+        for bar in bars:
+            bar.setVisible(bar in own)
+
+    def _tabbed_with(self, dock: QDockWidget) -> list[QDockWidget]:
+        """A panel and those behind or before it; empty where it stands alone."""
+        if dock.isFloating() or not _is_open(dock):
+            return []
+        others = [other for other in self._window.tabifiedDockWidgets(dock) if _is_open(other)]
+        return [dock, *others] if others else []
+
     def _title(self) -> None:
         """Give a title bar to what has no tab."""
+        self._sweep()
         for dock in [*self._groups["scene"], *self._groups["work"]]:
-            beside = self._window.tabifiedDockWidgets(dock)
-            is_tab = not dock.isFloating() and any(_is_open(other) for other in beside)
+            is_tab = bool(self._tabbed_with(dock))
             if is_tab != (dock in self._barless):
                 self._barless ^= {dock}
                 dock.setTitleBarWidget(QWidget() if is_tab else None)  # pyright: ignore[reportArgumentType] - None is Qt's own bar
@@ -138,10 +175,18 @@ class Docks(QObject):
         dock.setWidget(panel.widget)
         group = self._groups[panel.group]
         self._window.addDockWidget(_BOTTOM if panel.group == "time" else _RIGHT, dock)
-        if group:
-            self._window.tabifyDockWidget(group[-1], dock)
         group.append(dock)
         return dock
+
+
+def _is_in_front(dock: QDockWidget) -> bool:
+    return dock.isVisible() and not dock.visibleRegion().isEmpty()
+
+
+def _away(bar: QTabBar, dock: QDockWidget) -> int:
+    """How far a tab bar lies from the upper edge of a panel."""
+    foot, head = bar.geometry().bottomLeft(), dock.geometry().topLeft()
+    return (foot - head).manhattanLength()
 
 
 def _is_open(dock: QDockWidget) -> bool:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import zlib
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from PySide6.QtCore import QByteArray, QSettings
+from PySide6.QtWidgets import QDockWidget
 
 from app.state import DisplaySettings
 
@@ -18,8 +20,9 @@ if TYPE_CHECKING:
     from PySide6.QtWidgets import QMainWindow
 
 _NUM_RECENT = 8
-# Raise this when docks change, so that an old layout is not forced on a new window.
-_LAYOUT_VERSION = 2
+_POSITIVE = 0x7FFFFFFF  # Qt's version is a signed 32-bit number
+# Raise this when panels stand elsewhere at first; that there are others is found by their names.
+_LAYOUT_VERSION = 3
 
 
 class Preferences:
@@ -94,15 +97,22 @@ class Preferences:
     def save_layout(self, window: QMainWindow) -> None:
         """Remember where docks are."""
         self._store.setValue("layout/geometry", window.saveGeometry())
-        self._store.setValue("layout/state", window.saveState(_LAYOUT_VERSION))
+        self._store.setValue("layout/state", window.saveState(_layout_version(window)))
 
     def restore_layout(self, window: QMainWindow) -> bool:
-        """Put docks where they were; False where nothing is remembered."""
+        """Put docks where they were; False where nothing is remembered, or of other docks."""
         geometry: Any = self._store.value("layout/geometry")
         state: Any = self._store.value("layout/state")
         if not isinstance(geometry, QByteArray) or not isinstance(state, QByteArray):
             return False
-        return window.restoreGeometry(geometry) and window.restoreState(state, _LAYOUT_VERSION)
+        version = _layout_version(window)
+        return window.restoreGeometry(geometry) and window.restoreState(state, version)
+
+
+def _layout_version(window: QMainWindow) -> int:
+    """A number for the docks there are: Qt leaves those that a layout does not know anywhere."""
+    names = sorted(dock.objectName() for dock in window.findChildren(QDockWidget))
+    return zlib.crc32("\n".join([str(_LAYOUT_VERSION), *names]).encode()) & _POSITIVE
 
 
 def _key(project: Path) -> str:
