@@ -48,7 +48,7 @@ _SETTINGS = (
     *RUN_SETTINGS,
     "run.checkpoint_every=500",
 )
-_STEPS = {"cpu": 3000, "gpu": 20000}
+_STEPS = {"cpu": 9000, "gpu": 20000}
 _PRACTICE_SCALE = 0.6
 
 
@@ -63,7 +63,7 @@ class PracticeOptions:
         seed: of the first practice.
     """
 
-    practices: int = 24
+    practices: int = 40
     frames: int = 60
     people: int = 5
     seed: int = 1000
