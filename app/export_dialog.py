@@ -19,7 +19,7 @@ from PySide6.QtWidgets import (
 )
 
 from app.curation.panel import QueryField
-from app.format import counted, duration
+from app.format import duration
 from app.jobs import Job
 from app.new_dialog import PathField
 from app.theme import GRID_PX
@@ -62,7 +62,7 @@ class ExportDialog(QDialog):
         self._suggested: Path | None = None
         self.done_at: Path | None = None
         self.setWindowTitle(f"Export {self._project.name}")
-        self.setMinimumWidth(78 * GRID_PX)
+        self.setMinimumSize(78 * GRID_PX, 56 * GRID_PX)
         self._make_fields()
         self.note = _wrapped(is_muted=True)
         self.problem = _wrapped()
@@ -205,10 +205,7 @@ class ExportDialog(QDialog):
         self.done_at = report.path
         self._bar.setVisible(False)
         told = [
-            f"Exported {counted(report.num_views, 'joint')} in views and"
-            f" {counted(report.num_space, 'joint')} in space, of"
-            f" {counted(report.num_persons, 'person')} in {counted(report.num_frames, 'frame')}:"
-            f" {counted(report.num_files, 'file')}, each read again and compared.",
+            f"Exported {report.told}, each read again and compared.",
             *report.left_out,
             str(report.path),
         ]

@@ -162,7 +162,7 @@ class MergeDialog(QDialog):
         self._job: Job | None = None
         self._is_writing = False
         self.setWindowTitle(f"Merge labels into {self._project.name}")
-        self.resize(120 * GRID_PX, 64 * GRID_PX)
+        self.resize(144 * GRID_PX, 64 * GRID_PX)
         self.copy = PathField("the copy of another annotator: NAME.trilabel", folder=True)
         self.copy.changed.connect(self._compare)
         self.told = QLabel()

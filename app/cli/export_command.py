@@ -74,7 +74,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Export, and say what."""
-    from app.format import counted
     from core.exporting import export_project
     from core.project import Project
 
@@ -89,11 +88,7 @@ def run(arguments: argparse.Namespace) -> int:
             overwrite=arguments.overwrite,
             progress=terminal_progress("Exporting"),
         )
-    report(
-        f"Exported {counted(done.num_views, 'joint')} in views and"
-        f" {counted(done.num_space, 'joint')} in space of {counted(done.num_persons, 'person')},"
-        f" {counted(done.num_frames, 'frame')}: {counted(done.num_files, 'file')} in {done.path}"
-    )
+    report(f"Exported {done.told}, in {done.path}")
     for sentence in done.left_out:
         report(f"  {sentence}")
     report(f"Where each point comes from: {done.path / 'DATASHEET.md'}")

@@ -43,7 +43,7 @@ class ExportReport:
     Attributes:
         path: the folder.
         num_files: with the datasheet's three.
-        num_views, num_space: points in the views and in space.
+        num_views, num_space: points in the views and in space that stand in the format's files.
         num_frames, num_persons: with a point.
         left_out: what there was and the format has no place for, as sentences.
     """
@@ -55,6 +55,19 @@ class ExportReport:
     num_frames: int
     num_persons: int
     left_out: tuple[str, ...]
+
+    @property
+    def told(self) -> str:
+        """Such as ``936 joints in space, of 12 persons in 6 frames: 15 files``."""
+        parts = [
+            f"{_counted(count, 'joint')} {where}"
+            for count, where in ((self.num_views, "in views"), (self.num_space, "in space"))
+            if count
+        ]
+        return (
+            f"{' and '.join(parts)}, of {_counted(self.num_persons, 'person')} in"
+            f" {_counted(self.num_frames, 'frame')}: {_counted(self.num_files, 'file')}"
+        )
 
 
 def export_project(
@@ -135,8 +148,8 @@ def export_project(
     return ExportReport(
         path=directory,
         num_files=num_files,
-        num_views=len(content.views.keys),
-        num_space=len(content.space.keys),
+        num_views=len(content.views.keys) if chosen_format.has_views else 0,
+        num_space=len(content.space.keys) if chosen_format.has_space else 0,
         num_frames=len(content.frames),
         num_persons=len(content.persons),
         left_out=_left_out(content, chosen_format.has_views, chosen_format.has_space),
@@ -216,6 +229,10 @@ def _left_out(content: Content, has_views: bool, has_space: bool) -> tuple[str, 
     if not has_space and len(content.space.keys):
         told.append(f"{len(content.space.keys):,} points in space are in datasheet.csv only.")
     return tuple(told)
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 class _Parts:

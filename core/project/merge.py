@@ -235,9 +235,7 @@ class _Planner:
                 self._go_on(number, len(units))
             self._compare(kind, key, is_locked=(kind, key) in locked)
         self._compare_swaps()
-        order = sorted(
-            self._conflicts, key=lambda c: (c.frame, c.person, c.joint or 0, c.camera or 0)
-        )
+        order = sorted(self._conflicts, key=_place)
         return MergePlan(
             other=self._other.path,
             annotators=self._annotators,
@@ -374,6 +372,11 @@ def _check_same(project: Project, other: Project) -> None:
                 found=", ".join(theirs),
                 remedy="Choose a copy of this project.",
             )
+
+
+def _place(conflict: Conflict) -> tuple[int, ...]:
+    joint, camera = (-1 if n is None else n for n in (conflict.joint, conflict.camera))
+    return (conflict.frame, conflict.person, joint, camera)
 
 
 def _plain(row: Row | None) -> Row | None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 KIND_NAMES: dict[Kind, str] = {
     "labels": "label",
     "points3d": "3D label",
-    "decisions": "decision",
+    "decisions": "review",
     "overrides": "mute",
     "track_points": "place on the ground",
     "swaps": "swap of identities",
@@ -33,7 +33,11 @@ def side_text(conflict: Conflict, side: Side) -> str:
         return "nothing" if conflict.kind != "decisions" else "not reviewed"
     stamps = [row[-2:] for row in side.values() if row is not None]
     time, annotator = max(stamps, key=lambda stamp: str(stamp[0]))
-    return f"{'; '.join(told)}, by {annotator} {str(time)[:16].replace('T', ' ')}"
+    return f"{'; '.join(told)}, by {annotator} {_local(str(time))}"
+
+
+def _local(time: str) -> str:
+    return f"{datetime.fromisoformat(time).astimezone():%Y-%m-%d %H:%M}"
 
 
 def _row_text(table: str, row: Row) -> str:
