@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     from core.geometry import Rig
@@ -125,6 +127,7 @@ class Content:
         views: joints in views.
         space: joints in space.
         records: where they come from.
+        go_on: called before the poses of a view or a person are made; raises to stop an export.
     """
 
     spec: ProjectSpec
@@ -132,6 +135,7 @@ class Content:
     views: ViewRows
     space: SpaceRows
     records: tuple[Record, ...]
+    go_on: Callable[[], None] | None = None
 
     @property
     def rig(self) -> Rig:
@@ -155,6 +159,7 @@ class Content:
 
     def in_view(self, camera: int) -> Poses:
         """The poses of one view that have a joint with a place, by frame, then person."""
+        self._ask()
         rows = self.views
         mine = (rows.keys[:, 1] == camera) & np.isfinite(rows.points_px).all(axis=1)
         keys = rows.keys[mine][:, [0, 2, 3]]
@@ -165,6 +170,7 @@ class Content:
 
     def of_person(self, person: int) -> Poses:
         """The poses of one person in space, by frame."""
+        self._ask()
         rows = self.space
         mine = rows.keys[:, 1] == person
         return _poses(
@@ -174,6 +180,10 @@ class Content:
             rows.num_views[mine],
             len(self.joints),
         )
+
+    def _ask(self) -> None:
+        if self.go_on is not None:
+            self.go_on()
 
 
 def _poses(

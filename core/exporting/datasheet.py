@@ -17,18 +17,23 @@ import json
 import math
 from collections import Counter
 from dataclasses import asdict, dataclass
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
+from core.errors import CommandRefusedError
 from core.exporting.content import VISIBILITIES, Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from core.exporting.content import Content, Record
     from core.exporting.formats import Format
 
+    Progress = Callable[[int, int], bool]
+
 MARKDOWN, JSON, CSV = "DATASHEET.md", "datasheet.json", "datasheet.csv"
+_ROWS = 4096  # between two questions whether to go on
 MADE_BY = "trilabel export"
 _COLUMNS = (
     *("frame_number", "frame", "person", "joint", "camera"),
@@ -68,13 +73,26 @@ class Request:
     version: str
 
 
-def write_points(path: Path, content: Content) -> None:
-    """Write the row of every point."""
+def write_points(path: Path, content: Content, progress: Progress | None = None) -> None:
+    """Write the row of every point.
+
+    Args:
+        path: the file.
+        content: what is exported.
+        progress: told (rows done, rows in all); answers whether to go on.
+
+    Raises:
+        CommandRefusedError: `progress` asked to stop.
+    """
+    total = len(content.views.keys) + len(content.space.keys)
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, _COLUMNS, lineterminator="\n")
         writer.writeheader()
-        writer.writerows(_view_rows(content))
-        writer.writerows(_space_rows(content))
+        rows = chain(_view_rows(content), _space_rows(content))
+        for done in range(0, total, _ROWS):
+            if progress is not None and not progress(done, total):
+                raise CommandRefusedError("Stopped; nothing was exported.")
+            writer.writerows(islice(rows, _ROWS))
 
 
 def write_summary(folder: Path, content: Content, request: Request) -> None:

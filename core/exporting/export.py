@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import shutil
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import TYPE_CHECKING
@@ -125,12 +125,11 @@ def export_project(
     scratch = directory.with_name(f".{directory.name}.{uuid.uuid4().hex[:8]}.tmp")
     try:
         scratch.mkdir(parents=True)
-        go_on(_GATHERED)
-        chosen_format.write(content, scratch)
-        go_on(_WRITTEN)
-        datasheet.write_points(scratch / datasheet.CSV, content)
-        go_on(_TOLD)
-        chosen_format.check(content, scratch)
+        writing = replace(content, go_on=lambda: go_on(_GATHERED))
+        chosen_format.write(writing, scratch)
+        sheet = scratch / datasheet.CSV
+        datasheet.write_points(sheet, content, go_on.part(_WRITTEN, _TOLD))
+        chosen_format.check(replace(content, go_on=lambda: go_on(_TOLD)), scratch)
         datasheet.write_summary(scratch, content, request)
         go_on(_CHECKED)
         num_files = _sync(scratch)
