@@ -219,7 +219,9 @@ def _gather(
         ids = tuple(block.persons[row] for row in rows)
         muted = project.muted_between(frame, frame + 1, ids)[0]
         keys.append(np.array([(frame, person) for person in ids], np.int64).reshape(-1, 2))
-        raw.append(np.where(muted[..., None], np.nan, block.points_px[0, rows]))
+        # What was reprojected adds nothing to the views that it was made from.
+        silent = muted | (block.source[0, rows] == Source.REPROJECTED)
+        raw.append(np.where(silent[..., None], np.nan, block.points_px[0, rows]))
         confidence.append(block.confidence[0, rows].astype(np.float64))
         answered.append(block.source[0, rows] == Source.HAND)
         state.append(project.reviews(frame).of(ids).reshape(-1, shape[1]))

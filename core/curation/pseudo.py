@@ -55,7 +55,8 @@ class PseudoLabels:
         wss_mm: (F, P, J); NaN = no pair of views.
         weights: (F, P, C, J) in [0, 1].
         loo_residual_px: (F, P, C, J) raw pixels between an observation and the point of the other
-            views; NaN = either absent.
+            views; NaN = either absent, or the view was reprojected from the others: that it agrees
+            with them says nothing.
         state: (F, P, J) uint8, values of `core.project.ReviewState`.
     """
 
@@ -89,7 +90,7 @@ class PseudoLabels:
     @property
     def has_hand(self) -> NDArray[np.bool_]:
         """(F, P, J) whether a person said something of the joint in any view."""
-        return (self.source == Source.HAND).any(axis=2)
+        return np.asarray((self.source >= Source.HAND).any(axis=2))
 
     @property
     def worst_loo_px(self) -> Floats:
@@ -137,6 +138,7 @@ def pseudo_labels(
     if len(frame):
         hand = block.source[:, chosen][frame, row] == Source.HAND
         found.fill((frame, row), source, raw[frame, row], hand, settings)
+    reprojected = block.source[:, chosen] == Source.REPROJECTED
     return PseudoLabels(
         start=start,
         persons=ids,
@@ -147,7 +149,7 @@ def pseudo_labels(
         kept=found.kept,
         wss_mm=found.wss_mm,
         weights=found.weights,
-        loo_residual_px=found.loo_residual_px,
+        loo_residual_px=np.where(reprojected, np.nan, found.loo_residual_px),
         state=_states(project, block, ids),
     )
 

@@ -158,6 +158,7 @@ class _Case:
         self.raw_px = diagnosis.points_px[row, :, joint]
         self.seen = diagnosis.observed[row, :, joint]
         self.hand = diagnosis.hand[row, :, joint]
+        self.reprojected = self.seen & diagnosis.reprojected[row, :, joint]
         self.views = tuple(int(c) for c in np.flatnonzero(self.seen))
         self.muted = tuple(int(c) for c in np.flatnonzero(diagnosis.muted[row, :, joint]))
         self.kept = bool(diagnosis.triangulation.kept[row, joint])
@@ -259,6 +260,10 @@ class _Case:
     def sentence(self, reason: Reason, cure: Cure | None, disagreeing: tuple[int, ...]) -> str:
         """The verdict in plain words."""
         verdict = self._unmuted_sentence(reason, cure, disagreeing)
+        num = int(self.reprojected.sum())
+        if num:
+            verb = "was" if num == 1 else "were"
+            verdict = f"{verdict} {num} of them {verb} reprojected, which proves nothing."
         if not self.muted:
             return verdict
         verb = "is" if len(self.muted) == 1 else "are"

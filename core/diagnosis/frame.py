@@ -38,6 +38,8 @@ class FrameDiagnosis:
         muted: (P, C, J) bool: there is an observation, and somebody muted it: it took no part, but
             it is shown with its residuals.
         hand: (P, C, J) bool: somebody answered for the view; counts for more (ADR 17).
+        reprojected: (P, C, J) bool: the view has the joint where others put it; that it agrees with
+            them says nothing.
         points_px: (P, C, J, 2) raw pixels, as observed.
         undistorted_px: (P, C, J, 2) the same undistorted; NaN where the lens cannot have seen it.
         triangulation: points_mm (P, J, 3), weights (P, C, J), … of `robust_triangulate`.
@@ -55,6 +57,7 @@ class FrameDiagnosis:
     observed: NDArray[np.bool_]
     muted: NDArray[np.bool_]
     hand: NDArray[np.bool_]
+    reprojected: NDArray[np.bool_]
     points_px: Floats
     undistorted_px: Floats
     triangulation: Triangulation
@@ -102,6 +105,7 @@ def diagnose_frame(
         observed=observed,
         muted=silent,
         hand=hand,
+        reprojected=observations.source == Source.REPROJECTED,
         points_px=points,
         undistorted_px=undistorted,
         triangulation=triangulation,
