@@ -24,6 +24,7 @@ class EmptyPage(QWidget):
         self._column = column = QVBoxLayout(self)
         column.setContentsMargins(2 * GRID_PX, GRID_PX, 2 * GRID_PX, GRID_PX)
         column.setSpacing(GRID_PX)
+        self._buttons: dict[str, QPushButton] = {}
         words = QLabel(
             "Nobody has a place on the ground yet. Tracks give people their boxes in every view, "
             "and detections their identities."
@@ -43,4 +44,11 @@ class EmptyPage(QWidget):
             button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
             button.setToolTip(action.toolTip())
             button.clicked.connect(action.trigger)
+            self._buttons[name] = button
             self._column.insertWidget(place, button, alignment=Qt.AlignmentFlag.AlignHCenter)
+
+    def offer_detections(self, *, is_on: bool) -> None:
+        """Say whether anything was detected that tracks could be made from."""
+        button = self._buttons.get("tracks_from_detections")
+        if button is not None:
+            button.setVisible(is_on)

@@ -108,7 +108,7 @@ class TracksPanel(QWidget):
         self._commands = commands
         bind = commands.bind
         bind("tracks_feet", self.toggle_feet)
-        bind("tracks_from_detections", self.make_from_detections)
+        bind("tracks_from_detections", self.make_from_detections, self._why_not_made)
         bind("tracks_split", lambda: self.ask("split"))
         bind("tracks_merge", lambda: self.ask("merge"))
         bind("tracks_swap", lambda: self.ask("swap"))
@@ -225,8 +225,8 @@ class TracksPanel(QWidget):
         project = self._writable()
         if self._making is not None:
             raise CommandRefusedError("Tracks are being made already.")
-        if not len(project.observed_frames()):
-            raise CommandRefusedError("Nothing was detected here: click people's feet instead.")
+        if reason := self._why_not_made():
+            raise CommandRefusedError(reason)
 
         def work(progress: Progress) -> tuple[TrackPart, ...]:
             return tracks_from_detections(project, progress)
@@ -236,6 +236,11 @@ class TracksPanel(QWidget):
         job.ended.connect(self._on_making_ended)
         self.job_started.emit(job)
         job.start()
+
+    def _why_not_made(self) -> str:
+        """Why no tracks can be made from detections; empty where they can."""
+        has_any = len(self._session.require_project().observed_frames()) > 0
+        return "" if has_any else "Nothing was detected here: click people's feet instead."
 
     def step_encounter(self, direction: int) -> None:
         """Go to the next (+1) or previous (-1) stretch that wants a look.
@@ -314,6 +319,8 @@ class TracksPanel(QWidget):
         session, project = self._session, self._session.project
         is_empty = project is not None and (project.tracks is None or not len(project.tracks))
         is_shown = is_empty and session.feet_mode is None
+        if is_shown:
+            self._empty.offer_detections(is_on=not self._why_not_made())
         self._pages.setCurrentWidget(self._empty if is_shown else self._body)
 
     def _on_found(self, _is_complete: bool) -> None:

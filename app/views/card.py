@@ -26,7 +26,7 @@ _OFFSET = 16.0
 _FORM_WORDS = {
     Form.HAND: "by hand",
     Form.NETWORK: "from a network",
-    Form.ACCEPTED: "put from other views, and accepted",
+    Form.ACCEPTED: "copied, or put from other views",
     Form.HELD: "by hand",
     Form.GHOST: "where hand labels of other views put it; drag it, or accept it",
     Form.REPROJECTED: "not seen here; reprojected from the other views",

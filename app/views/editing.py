@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from PySide6.QtCore import QObject, Signal
 
+from app.format import joint_name
 from app.state import EditPreview
 from core.errors import CommandRefusedError
 from core.labelling import moved_person, place_joint
 from core.observations import Source
-from core.project import JointKey
+from core.project import JointKey, ReviewState
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -161,10 +162,10 @@ class Editing(QObject):
         grab = self._grab
         if grab is None:
             return
-        project = self._session.require_project()
-        if project.read_only:
+        reason = self._why_fixed(grab)
+        if reason:
             self.let_go()
-            self._session.message_posted.emit(f"Read-only: {project.read_only_reason}")
+            self._session.message_posted.emit(reason)
             return
         self._delta_px = grab.delta_px(at)
         if grab.kind != "person" and self._session.display.snapping != is_otherwise:
@@ -178,6 +179,23 @@ class Editing(QObject):
                 points_px={key: (x, y) for key, (x, y) in zip(grab.keys, moved, strict=True)}
             )
         )
+
+    def _why_fixed(self, grab: Grab) -> str:
+        """Why this cannot be moved; empty where it can."""
+        session = self._session
+        project, seen, reviews = session.require_project(), session.observations, session.reviews
+        if project.read_only:
+            return f"Read-only: {project.read_only_reason}"
+        person = grab.keys[0].person
+        if seen is None or reviews is None or person not in seen.persons:
+            return ""
+        row = seen.persons.index(person)
+        locked = [key.joint for key in grab.keys if reviews[row, key.joint] == ReviewState.LOCKED]
+        if not locked:
+            return ""
+        name = joint_name(project.skeleton.joints[locked[0]])
+        more = f" and {len(locked) - 1} more joints are" if len(locked) > 1 else " is"
+        return f"{name} of #{person}{more} locked: unlock first, in the Review menu."
 
     def release(self, *, is_moved: bool) -> None:
         """Let go: one edit, unless it was a click on something that is not being placed."""
@@ -267,6 +285,8 @@ class Editing(QObject):
             self._session.message_posted.emit(
                 "Placing: each click puts the selected joint and goes on to the next. Esc leaves."
             )
+        elif self._session.project is not None:
+            self._session.message_posted.emit("Placing has ended: a click selects again.")
 
     def _on_project_changed(self) -> None:
         self._grab = None

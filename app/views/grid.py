@@ -72,6 +72,7 @@ class ViewGrid(QWidget):
         self._scenes: tuple[ViewScene, ...] = ()
         self._is_people_hidden = False
         self._is_loupe = False
+        self._is_previewing = False
         self.aids = Aids(session)
         self.editing = Editing(session, self.aids, self)
         self.feet = Feet(session)
@@ -369,8 +370,10 @@ class ViewGrid(QWidget):
             for panel, scene in zip(self._panels.values(), self._scenes, strict=True):
                 if not panel.is_held:
                     panel.scene = scene if preview is None else with_preview(scene, preview)
-        if preview is None or self.editing.is_placing:
-            self.update()
+        is_first = preview is not None and not self._is_previewing
+        self._is_previewing = preview is not None
+        if preview is None or is_first or self.editing.is_placing:
+            self.update()  # a card may lie over gaps and titles
             return
         for panel in self.visible_panels:  # their titles tell nothing of what is being dragged
             box = panel.cell.picture

@@ -8,13 +8,15 @@ from PySide6.QtWidgets import QApplication
 
 from app.session import Session
 from app.views import ViewGrid
+from app.views.chrome import title_info
 from app.views.epipolar import footprints, nearest_on
 from app.views.handle import handle_place
 from app.views.marking import Mark
+from app.views.panel import Marks
 from app.views.scene import Form, split_look
 from core.labelling import accepted_ghosts
 from core.observations import Source
-from core.project import JointKey, PointKey, SetJoints, SetReviews, SetVisibility
+from core.project import JointKey, PointKey, SetJoints, SetOverrides, SetReviews, SetVisibility
 from tests.app.test_views_grid import lonely_joint, settle
 from tests.app.views_world import make_project, make_world
 
@@ -280,3 +282,27 @@ def test_that_a_footprint_is_about_its_joint_and_longest_where_the_views_know_le
     for camera in np.flatnonzero(seen & np.isfinite(tip).all(axis=-1)):
         reach = np.linalg.norm(outlines[camera] - middles[camera], axis=-1).max()
         assert reach >= np.linalg.norm(tip[camera] - middles[camera]) - 0.3
+
+
+def test_that_a_locked_joint_is_refused_when_the_drag_begins(grid, session):
+    person, joint, start = lonely_joint(grid, 1)
+    place_by_hand(session, [2], joint, person)
+    session.apply(SetReviews(keys=(PointKey(0, person, joint),), state="locked"))
+    said = []
+    session.message_posted.connect(said.append)
+    QTest.mousePress(grid, LEFT, NONE, start)
+    QTest.mouseMove(grid, start + QPoint(12, 9))
+    assert session.preview is None
+    assert "locked" in said[-1]
+    QTest.mouseRelease(grid, LEFT, NONE, start + QPoint(12, 9))
+    assert len(said) == 1
+    assert label_of(session, 1, joint, person) is None
+
+
+def test_that_the_title_names_a_muted_view(grid, session):
+    session.apply(SetOverrides(keys=(JointKey(0, 1, PERSON, JOINT),), factor=0.0))
+    for camera, is_muted in ((1, True), (2, False)):
+        panel = grid.panel_of(camera)
+        marks = Marks(row=panel.scene.row_of(PERSON), joint=JOINT, is_residuals=False)
+        info = title_info(panel, marks, is_current=False, is_known=True)
+        assert info.is_muted == is_muted
