@@ -13,6 +13,7 @@ from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QBrush, QColor, QPainter, QPen
 from PySide6.QtWidgets import QScrollBar, QToolTip, QWidget
 
+from app.afterwards import Afterwards
 from app.format import joint_name, pixels
 from app.inspector.empty import why_empty
 from app.state import HoverTarget
@@ -52,8 +53,9 @@ class HeatMap(QWidget):
         self._bar = QScrollBar(Qt.Orientation.Vertical, self)
         self._bar.valueChanged.connect(self.update)
         self._bar.setVisible(False)
+        self._later = Afterwards(self, self.update)
         for signal in (session.diagnosis_changed, session.display_changed, session.hover_changed):
-            signal.connect(self.update)
+            signal.connect(self._later.ask)
         session.project_changed.connect(self._lay_out)
         session.cursor_changed.connect(self._on_cursor_changed)
 
@@ -84,7 +86,7 @@ class HeatMap(QWidget):
 
     def _on_cursor_changed(self) -> None:
         self._show_selected()
-        self.update()
+        self._later.ask()
 
     def _show_selected(self) -> None:
         joint = self._session.cursor.joint

@@ -12,6 +12,7 @@ import numpy as np
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QScrollArea, QVBoxLayout, QWidget
 
+from app.afterwards import Afterwards
 from app.format import joint_name, length
 from app.inspector.empty import why_empty
 from app.inspector.gauge import JointGauge, Standing
@@ -68,8 +69,10 @@ class JointPage(QScrollArea):
         self.place.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         column.addWidget(self.place)
         column.addStretch()
-        session.diagnosis_changed.connect(self._show)
-        session.cursor_changed.connect(self._show)
+        self._later = Afterwards(self, self._show)
+        session.project_changed.connect(self._show)
+        session.diagnosis_changed.connect(self._later.ask)
+        session.cursor_changed.connect(self._later.ask)
         session.display_changed.connect(self._show)
         session.edited.connect(self._on_edited)
 
@@ -80,7 +83,7 @@ class JointPage(QScrollArea):
 
     def _on_edited(self, _change: object) -> None:
         self._shown = ()  # a review is no part of the diagnosis
-        self._show()
+        self._later.ask()
 
     def _show(self, *_what: object) -> None:
         session = self._session

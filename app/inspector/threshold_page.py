@@ -18,6 +18,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from app.afterwards import Afterwards
 from app.format import counted, joint_name, length, percent
 from app.inspector.bar_list import BarList
 from app.inspector.histogram import WssHistogram
@@ -29,6 +30,8 @@ from core.diagnosis import effective_lengths_mm
 from core.settings import TriangulationSettings
 
 if TYPE_CHECKING:
+    from PySide6.QtGui import QShowEvent
+
     from app.session import Session
     from core.diagnosis import RecordingSummary
 
@@ -95,8 +98,9 @@ class ThresholdPage(QScrollArea):
         session.settings_changed.connect(self._show_settings)
         session.project_changed.connect(self._on_project_changed)
         session.summary_changed.connect(self._show_summary)
-        session.diagnosis_changed.connect(self._show_joint)
-        session.cursor_changed.connect(self._show_joint)
+        self._later = Afterwards(self, self._show_joint)
+        session.diagnosis_changed.connect(self._later.ask)
+        session.cursor_changed.connect(self._later.ask)
 
     def _make_form(self) -> QGridLayout:
         form = QGridLayout()
@@ -161,6 +165,11 @@ class ThresholdPage(QScrollArea):
             elif widget is self.threshold:
                 self._threshold_label = label
         return form
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Catch up with what happened while another page was in front."""
+        super().showEvent(event)
+        self._show_joint()
 
     def _on_reset(self) -> None:
         default = TriangulationSettings()

@@ -9,6 +9,7 @@ from PySide6.QtCore import QRectF, QSize, Qt
 from PySide6.QtGui import QBrush, QColor, QFontMetricsF, QPainter, QPen
 from PySide6.QtWidgets import QToolTip, QWidget
 
+from app.afterwards import Afterwards
 from app.format import number, pixels
 from app.inspector.trust import toggle_muted
 from app.state import HoverTarget
@@ -53,13 +54,14 @@ class WeightStrip(QWidget):
         widest = max(metrics.horizontalAdvance(caption) for caption in _captions("views"))
         self._caption_px = round(widest) + GRID_PX
         self.setFixedHeight(_ROW_PX + _BAR_PX + 3 * _ROW_PX)
+        later = self._later = Afterwards(self, self.update)
         for signal in (
             session.diagnosis_changed,
             session.cursor_changed,
             session.display_changed,
             session.hover_changed,
         ):
-            signal.connect(self.update)
+            signal.connect(later.ask)
 
     def show_reasons(self, explanation: JointExplanation) -> None:
         """Say which views disagree, and what the joint would come to without each."""

@@ -8,6 +8,8 @@ rendering for picking at every press.
 
 from __future__ import annotations
 
+import math
+import time
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
 _CORNERS = np.array([(0, -1), (0, 1), (1, 1), (1, -1)], dtype=np.float32)
 _QUAD = np.array([0, 1, 2, 0, 2, 3], dtype=np.uint32)
 _SPRITE = np.dtype([("a_position", "f4", 2), ("a_texcoord", "f4", 2)])
+# Between two paintings that other panels ask for; a painting takes some 10 ms.
+_LAZY_MS = 33
 # Nothing is drawn nearer to the eye, stage units.
 NEAR = 0.01
 
@@ -194,9 +198,9 @@ class SceneCanvas:
         self._screen = Screen(self._canvas.native)
         self._soon = QTimer(self._screen)
         self._soon.setSingleShot(True)
-        self._soon.setInterval(0)
         self._soon.timeout.connect(self._screen.update)
         self._on_paint = on_paint
+        self._painted_at = -math.inf
         self._canvas.events.draw.connect(self._on_draw)
         self.background = (0.0, 0.0, 0.0, 1.0)
 
@@ -217,7 +221,13 @@ class SceneCanvas:
 
     def update(self) -> None:
         """Have it painted soon, in a turn of its own: not within one block with the views."""
-        self._soon.start()
+        self._soon.start(0)
+
+    def update_lazily(self) -> None:
+        """Have it painted soon, but at most every `_LAZY_MS`: a drag in the views goes first."""
+        if not self._soon.isActive():
+            since_ms = 1000 * (time.monotonic() - self._painted_at)
+            self._soon.start(math.ceil(_LAZY_MS - since_ms) if since_ms < _LAZY_MS else 0)
 
     def close(self) -> None:
         """Let go of the canvas and of what its driver holds."""
@@ -228,6 +238,7 @@ class SceneCanvas:
 
     def _on_draw(self, _event: object) -> None:
         self._on_paint()
+        self._painted_at = time.monotonic()
 
     def begin(self) -> None:
         """Clear everything and set the state that all layers share."""

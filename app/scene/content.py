@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
     from app.scene.dragging import SpaceDrag
     from app.scene.drawing import SceneDrawing
+    from app.scene.evidence import Ellipsoids
     from app.scene.figures import Figures
     from app.scene.forms import Decisions
     from app.scene.stage import Stage
@@ -47,9 +48,12 @@ if TYPE_CHECKING:
     from app.scene.viewpoint import Place
     from app.session import Session
     from app.theme import Theme
+    from core.diagnosis import FrameDiagnosis
     from core.project import Project
 
-Part = Literal["ground", "cameras", "people", "forms", "joint", "truth", "hover", "labels"]
+Part = Literal[
+    "ground", "cameras", "people", "ellipsoids", "forms", "joint", "truth", "hover", "labels"
+]
 ALL_PARTS: tuple[Part, ...] = get_args(Part)
 
 _PICK_PX = 14.0
@@ -81,6 +85,7 @@ class SceneContent:
         self._stale: set[Part] = set(ALL_PARTS)
         self._has_seen_people = False
         self._frusta: Frusta | None = None
+        self._ellipsoids: tuple[Stage, FrameDiagnosis, int, Ellipsoids] | None = None
         self.stage: Stage | None = None
         self.figures: Figures = NOBODY
         self.through: int | None = None
@@ -93,13 +98,16 @@ class SceneContent:
     def mark(self, *parts: Part) -> None:
         """These must be built anew before the next painting."""
         self._stale.update(parts)
-        self._drawing.update()
+        if self.drag is None:
+            self._drawing.update_lazily()
+        else:
+            self._drawing.update()
 
     def forget(self) -> None:
         """Another project is open, or none."""
         self.stage = None
         self.figures = NOBODY
-        self.decisions = None
+        self._ellipsoids = self.decisions = None
         self.through = self.hovered_camera = None
         self.is_following = self._has_seen_people = False
         self.mark(*ALL_PARTS)
@@ -128,6 +136,8 @@ class SceneContent:
             self._build_cameras()
         if "people" in stale:
             self._build_people(stage, project)
+        if "people" in stale or "ellipsoids" in stale:
+            self._build_ellipsoids(stage, project)
         if "people" in stale or "forms" in stale:
             self._build_forms(stage, project)
         if "joint" in stale:
@@ -205,11 +215,22 @@ class SceneContent:
         shadows = shadow_faces(stage, self.figures, self.theme)
         self._drawing.show_people(strokes, shadows, stage.body)
         self.decisions = read_decisions(project, stage, session.cursor.frame, self.figures.persons)
-        row, ellipsoids = session.person_row, NO_ELLIPSOIDS
-        if session.display.ellipsoids and session.diagnosis is not None and row is not None:
-            ellipsoids = person_ellipsoids(
-                stage, project.rig, session.diagnosis, row, session.cursor.joint
-            )
+
+    def _build_ellipsoids(self, stage: Stage, project: Project) -> None:
+        """Those of the selected person, worked out once for all joints selected in turn."""
+        session = self._session
+        row, diagnosis, ellipsoids = session.person_row, session.diagnosis, NO_ELLIPSOIDS
+        if session.display.ellipsoids and diagnosis is not None and row is not None:
+            known = self._ellipsoids
+            if (
+                known is None
+                or known[0] is not stage
+                or known[1] is not diagnosis
+                or known[2] != row
+            ):
+                found = person_ellipsoids(stage, project.rig, diagnosis, row)
+                known = self._ellipsoids = (stage, diagnosis, row, found)
+            ellipsoids = known[3].without(session.cursor.joint)
         self._drawing.show_ellipsoids(ellipsoids, rgba(self.theme.text, 0.85))
 
     def _build_forms(self, stage: Stage, project: Project) -> None:

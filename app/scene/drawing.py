@@ -106,6 +106,10 @@ class SceneDrawing:
         """Paint again soon."""
         self._canvas.update()
 
+    def update_lazily(self) -> None:
+        """Paint again soon, but not at every step of what goes on in other panels."""
+        self._canvas.update_lazily()
+
     def grab(self) -> QImage:
         """What is shown, painted now."""
         return self._canvas.widget.image()

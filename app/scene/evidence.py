@@ -131,23 +131,30 @@ def _ellipsoid(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Ellipsoids:
-    """How well joints are known: N centres (N, 3) and covariances (N, 3, 3), stage units."""
+    """How well joints are known: N centres (N, 3) and covariances (N, 3, 3), stage units.
+
+    ``joints`` (N,) says whose they are.
+    """
 
     centers: NDArray[np.float64]
     covariances: NDArray[np.float64]
+    joints: NDArray[np.int64]
+
+    def without(self, joint: int | None) -> Ellipsoids:
+        """All but one joint's."""
+        others = self.joints != joint
+        return Ellipsoids(self.centers[others], self.covariances[others], self.joints[others])
 
 
-NO_ELLIPSOIDS = Ellipsoids(np.empty((0, 3)), np.empty((0, 3, 3)))
+NO_ELLIPSOIDS = Ellipsoids(np.empty((0, 3)), np.empty((0, 3, 3)), np.empty(0, dtype=np.int64))
 
 
-def person_ellipsoids(
-    stage: Stage, rig: Rig, diagnosis: FrameDiagnosis, row: int, selected: int | None
-) -> Ellipsoids:
-    """Those of a person's kept joints, without the selected one, which `joint_strokes` has."""
+def person_ellipsoids(stage: Stage, rig: Rig, diagnosis: FrameDiagnosis, row: int) -> Ellipsoids:
+    """Those of a person's kept joints; `joint_strokes` has the selected one's already."""
     joints: list[int] = []
     covariances: list[NDArray[np.float64]] = []
     for joint in np.flatnonzero(diagnosis.triangulation.kept[row]).tolist():
-        uncertainty = joint_uncertainty(diagnosis, rig, row, joint) if joint != selected else None
+        uncertainty = joint_uncertainty(diagnosis, rig, row, joint)
         if uncertainty is not None:
             joints.append(joint)
             covariances.append(uncertainty.covariance_mm2)
@@ -155,7 +162,7 @@ def person_ellipsoids(
         return NO_ELLIPSOIDS
     turned = stage.rotation @ np.stack(covariances) @ stage.rotation.T
     centers = stage.place(diagnosis.triangulation.points_mm[row, joints])
-    return Ellipsoids(centers, turned / stage.unit_mm**2)
+    return Ellipsoids(centers, turned / stage.unit_mm**2, np.array(joints, dtype=np.int64))
 
 
 def ellipse_strokes(ellipsoids: Ellipsoids, axes: NDArray[np.float64], color: Color) -> Strokes:

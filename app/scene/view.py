@@ -188,8 +188,10 @@ class SceneView(QWidget):
         assert self._content is not None
         if old.camera != new.camera:
             self._content.mark("cameras", "labels")
-        if (old.person, old.joint, old.frame) != (new.person, new.joint, new.frame):
+        if (old.person, old.frame) != (new.person, new.frame):
             self._content.mark("people", "joint", "labels")
+        elif old.joint != new.joint:
+            self._content.mark("ellipsoids", "joint")
 
     def _on_hover_changed(self, _target: object) -> None:
         assert self._content is not None

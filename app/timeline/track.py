@@ -14,6 +14,7 @@ from PySide6.QtCore import QPoint, QPointF, QRect, QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QImage, QPainter, QPen
 from PySide6.QtWidgets import QScrollBar, QToolTip, QWidget
 
+from app.afterwards import Afterwards
 from app.format import percent, pixels
 from app.theme import SMALL_PT, Theme, font, person_color, theme_named
 from app.timeline.bins import Span, tick_step, widened, worst_per_column
@@ -41,6 +42,8 @@ _MIN_ROW_PX, _MAX_ROW_PX = 7.5, 24.0
 _FULL_TEXT_ROW_PX = 11.0
 _TINY_PT = 6.5
 _BAR_PX = 12
+# The views, and what tells of the selected joint, paint before.
+_LATER_MS = 30
 # Narrower frames have no room for a mark of their own in each row.
 _MARKED_FRAME_PX = 5.0
 _CENTER = Qt.AlignmentFlag.AlignCenter
@@ -61,6 +64,7 @@ class Track(QWidget):
         self._is_scrubbing = False
         self._before_press: Cursor = session.cursor
         self.triage = Triage(session, self)
+        self._later = Afterwards(self, self.update, _LATER_MS)
         self._bar = QScrollBar(Qt.Orientation.Vertical, self)
         self._bar.valueChanged.connect(self.update)
         self._bar.setVisible(False)
@@ -166,11 +170,11 @@ class Track(QWidget):
         """Somebody may be new, and a frame annotated for the first time or no more."""
         self._labelled = self._people = None
         self._lay_out()
-        self.update()
+        self._later.ask()
 
     def _on_summary_changed(self, _what: object = None) -> None:
         self._rows = None
-        self.update()
+        self._later.ask()
 
     def _on_cursor_changed(self, old: Cursor, new: Cursor) -> None:
         if (old.frame, old.person) == (new.frame, new.person) and old != new:
@@ -256,17 +260,17 @@ class Track(QWidget):
         start = int(self._span.start)
         stop = int(self._span.start + self._span.length) + 1
         frames, columns = np.nonzero(summary.annotated[start:stop])
-        persons = self._persons()
+        height, row_of = self.row_height(), {who: row for row, who in enumerate(self._persons())}
+        middles = {who: self.row_top(row) + height / 2 for who, row in row_of.items()}
         self._paint_judged(painter, start, stop)
         painter.setPen(QPen(QColor("#101114"), 1))
         painter.setBrush(QColor("#ffffff"))
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        radius = min(self.row_height() / 2 - 1, 4.0)
+        radius = min(height / 2 - 1, 4.0)
         for frame, column in zip(frames.tolist(), columns.tolist(), strict=True):
-            person = summary.persons[column]
-            if person in persons:
-                y = self.row_top(persons.index(person)) + self.row_height() / 2
-                paint_annotated(painter, QPointF(self.x_of(start + frame), y), radius)
+            middle = middles.get(summary.persons[column])
+            if middle is not None:
+                paint_annotated(painter, QPointF(self.x_of(start + frame), middle), radius)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
 
     def _paint_judged(self, painter: QPainter, start: int, stop: int) -> None:

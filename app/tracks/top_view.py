@@ -14,6 +14,7 @@ from PySide6.QtCore import QPointF, QRect, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QPainter
 from PySide6.QtWidgets import QToolTip, QWidget
 
+from app.afterwards import Afterwards
 from app.state import TrackPreview
 from app.theme import font, theme_named
 from app.tracks import painting
@@ -83,7 +84,8 @@ class TopView(QWidget):
         session.track_preview_changed.connect(self._on_preview_changed)
         session.feet_mode_changed.connect(self._on_something)
         session.display_changed.connect(self._on_something)
-        session.diagnosis_changed.connect(self._on_something)
+        self._later = Afterwards(self, self.update)
+        session.diagnosis_changed.connect(self._later.ask)
 
     def sizeHint(self) -> QSize:
         """A court."""

@@ -19,6 +19,7 @@ from PySide6.QtGui import QColor, QPainter, QPixmap
 
 from app.views import overlay
 from app.views.layout import Box, Cell
+from app.views.scene import ViewScene
 from app.views.transform import ViewTransform, Zoom, framing_box
 
 if TYPE_CHECKING:
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from app.views.aids import ViewAids
     from app.views.feed import Picture
     from app.views.overlay import OverlayStyle
-    from app.views.scene import ViewScene
     from core.geometry import Camera, Rig
     from core.recording import Recording
 
@@ -140,7 +140,9 @@ class ViewPanel:
         def draw(painter: QPainter) -> None:
             paint_marks(painter, scene, transform, style, marks)
 
-        return self._layer("marks", (scene, transform, style, marks), None, draw)
+        # The vectors are of this scene alone; what else is drawn may be like a former one's.
+        vectors = scene.loo_px if marks.is_residuals else None
+        return self._layer("marks", (scene, transform, style, marks, vectors), None, draw)
 
     def _layer(
         self,
@@ -204,14 +206,20 @@ def make_panels(rig: Rig, recording: Recording | None) -> dict[int, ViewPanel]:
     return panels
 
 
-def frame_person(panels: Iterable[ViewPanel], person: int) -> int:
-    """Zoom every view that can see a person to it; gives their number."""
+def frame_person(panels: Iterable[ViewPanel], scenes: Sequence[ViewScene], person: int) -> int:
+    """Zoom every view that can see a person to it; gives their number.
+
+    Args:
+        panels: of the cameras.
+        scenes: of the cursor's frame, by camera: a view may still be holding the one before.
+        person: id.
+    """
     num_framed = 0
-    for panel in panels:
-        row = None if panel.scene is None else panel.scene.row_of(person)
-        if panel.scene is None or row is None:
+    for panel, scene in zip(panels, scenes, strict=False):  # none while the first frame is read
+        row = scene.row_of(person)
+        if row is None:
             continue
-        corners = framing_box(panel.scene.boxes_px[row], panel.scene.points_px[row])
+        corners = framing_box(scene.boxes_px[row], scene.points_px[row])
         if corners is not None:
             panel.zoom = panel.transform.framed(*corners)
             num_framed += 1
@@ -256,9 +264,15 @@ def joint_place(scene: ViewScene, transform: ViewTransform, row: int, joint: int
 
 
 def _same(first: tuple[Any, ...], second: tuple[Any, ...]) -> bool:
-    """Arrays and images are the same when they are one object; small values when equal."""
+    """Arrays and images are the same when they are one object; small values when equal.
+
+    Scenes are, when they are drawn alike.
+    """
     return len(first) == len(second) and all(
-        a is b or (isinstance(a, _COMPARED) and a == b) for a, b in zip(first, second, strict=True)
+        a is b
+        or (isinstance(a, _COMPARED) and a == b)
+        or (isinstance(a, ViewScene) and isinstance(b, ViewScene) and a.is_drawn_as(b))
+        for a, b in zip(first, second, strict=True)
     )
 
 

@@ -90,6 +90,26 @@ class ViewScene:
         """The row of a person id, None where it is not in this frame."""
         return self.persons.index(person) if person in self.persons else None
 
+    def is_drawn_as(self, other: ViewScene) -> bool:
+        """Whether people look the same: an edit in one view leaves most views as they are.
+
+        Leave-one-out places and residuals are not compared.
+        """
+        return (self.frame, self.persons, self.typical_height_px, len(self.bystanders_px)) == (
+            other.frame,
+            other.persons,
+            other.typical_height_px,
+            len(other.bystanders_px),
+        ) and all(
+            one.tobytes() == another.tobytes()  # NaN is NaN's like here
+            for one, another in (
+                (self.points_px, other.points_px),
+                (self.look, other.look),
+                (self.boxes_px, other.boxes_px),
+                *zip(self.bystanders_px, other.bystanders_px, strict=True),
+            )
+        )
+
 
 def with_preview(scene: ViewScene, preview: EditPreview) -> ViewScene:
     """The scene with its joints where they are being dragged to; itself where none is."""

@@ -17,13 +17,15 @@ from app.shot import settle
 
 def show(window, page) -> None:
     window.inspector.setCurrentWidget(page)
-    QApplication.processEvents()
+    for _ in range(3):  # pages follow once the views have painted
+        QApplication.processEvents()
 
 
 def test_the_gauge_holds_the_wss_against_lambda(window):
     session = window.session
     session.set_settings(weighting="pairwise", wss_threshold_mm=50.0, sigma_mm=10.0)
     session.select(person=3, joint=5)  # one of its views is far off in this world
+    show(window, window.inspector.joint_page)
     standing = window.inspector.joint_page.gauge.standing
     row = session.person_row
     assert standing.wss_mm == session.diagnosis.triangulation.wss_mm[row, 5]
@@ -43,6 +45,7 @@ def test_the_threshold_is_the_middle_of_the_gauge(wss_mm, place):
 def test_the_strip_says_in_words_what_a_view_does(window):
     session = window.session
     session.select(person=3, joint=5)
+    show(window, window.inspector.joint_page)
     strip = window.inspector.joint_page.strip
     tip = strip.tip(2)
     assert "the other views contradict it" in tip
@@ -64,6 +67,7 @@ def test_the_page_of_a_hidden_tab_is_made_when_it_is_shown(window):
 def test_an_absent_person_is_said_with_what_to_do(window):
     window.session.select(person=999)
     page = window.inspector.joint_page
+    show(window, page)
     assert "#999 is not in this frame" in page.card.reason.text()
     assert not page.strip.isVisible()
     assert "Tab" in why_empty(window.session)

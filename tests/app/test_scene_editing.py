@@ -414,7 +414,7 @@ def test_that_ellipsoids_of_the_person_come_and_go(view, session):
     session.set_display(ellipsoids=True)
     content = view.content
     row, rig = session.person_row, session.project.rig
-    shown = person_ellipsoids(content.stage, rig, session.diagnosis, row, JOINT)
+    shown = person_ellipsoids(content.stage, rig, session.diagnosis, row).without(JOINT)
     own, kept = content.figures.points[row], np.flatnonzero(content.figures.kept[row])
     nearest = np.linalg.norm(shown.centers[:, None] - own, axis=2).argmin(axis=1)
     assert nearest.tolist() == [joint for joint in kept.tolist() if joint != JOINT]
@@ -428,7 +428,7 @@ def test_that_ellipsoids_of_the_person_come_and_go(view, session):
 
 
 def test_that_an_ellipsoid_is_outlined_as_it_is_seen():
-    flat = Ellipsoids(np.array([[1.0, 2.0, 3.0]]), np.diag([0.04, 0.01, 0.25])[None])
+    flat = Ellipsoids(np.array([[1.0, 2.0, 3.0]]), np.diag([0.04, 0.01, 0.25])[None], np.array([0]))
     for axes, (wide, high) in (
         (np.eye(3), (0.2, 0.1)),
         (np.eye(3)[[1, 2, 0]], (0.1, 0.5)),

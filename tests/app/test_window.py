@@ -82,12 +82,12 @@ def test_playing_ends_at_the_last_frame(window, qtbot):
     assert window.session.cursor.frame == window.session.project.num_frames - 1
 
 
-def test_the_joint_page_tells_which_view_is_wrong(window):
+def test_the_joint_page_tells_which_view_is_wrong(window, qtbot):
     session = window.session
     # The test's world moves joint 5 of person 3 away in camera ace_2.
     session.select(person=3, joint=5)
     page = window.inspector.joint_page
-    assert "ace_2" in page.card.reason.text()
+    qtbot.waitUntil(lambda: "ace_2" in page.card.reason.text(), timeout=5_000)
     row = session.person_row
     assert session.diagnosis.triangulation.weights[row, 2, 5] < 0.05
     assert "uncertain by" in page.place.text()
