@@ -32,7 +32,10 @@ from core.project import (
     SetReviews,
     SetVisibility,
 )
+from core.project.runs.config import TrainConfig
+from core.project.runs.folder import RunFolder
 from tests.app.views_world import make_project, make_world
+from tests.curation.predicted_rounds import predict
 
 ORIGIN = Provenance(
     source="run-7",
@@ -309,6 +312,23 @@ def test_a_query_about_the_triangulation_asks_the_detections(project, tmp_path):
     assert 0 < done.num_space <= 27
     told = json.loads((tmp_path / "out" / "datasheet.json").read_text())
     assert told["query"] == "kept residual<30 views>=3"
+
+
+def test_a_query_can_ask_a_runs_triangulation_instead(made, tmp_path):
+    path = tmp_path / "copy.trilabel"
+    shutil.copytree(made, path)
+    with Project.open(path) as project:
+        run = RunFolder.create(project.path / "runs", TrainConfig(), name="try")
+        predict(project, run, 1, [4], persons=(2,))
+        asked = {"format": "npz", "what": "accepted", "query": "views>=2 frame>=5 person=2"}
+        export_project(project, tmp_path / "run", run=run.id, **asked)
+        found = read_npz(tmp_path / "run" / f"{project.name}.npz")
+        assert np.unique(found["space_keys"][:, 0]).tolist() == [4], "what the run has predicted"
+        export_project(project, tmp_path / "detections", **asked)
+        found = read_npz(tmp_path / "detections" / f"{project.name}.npz")
+        assert np.unique(found["space_keys"][:, 0]).tolist() == [4, 5]
+        with pytest.raises(DataError, match="none"):
+            export_project(project, tmp_path / "no", run="nobody", **asked)
 
 
 def test_nothing_is_ever_written_over_but_an_earlier_export_that_may_be(project, tmp_path):
