@@ -2,7 +2,10 @@
 
 The panel shows what is told here, and the keys act here. A queue is about one source, one set of
 settings and one choice of frames; when one of them changes it is stale, and is built again at the
-next step, or when somebody looks at the panel.
+next step, or when somebody looks at the panel. An edit while it is built builds it anew.
+
+Trap: what is built in vain ends at its next block. Nobody waits for it but who is about to close
+what it reads.
 """
 
 from __future__ import annotations
@@ -56,6 +59,7 @@ class QueueWalk(QObject):
         self._queue: Queue | None = None
         self._other: FrameSource | None = None
         self._job: Job | None = None
+        self._leaving: list[Job] = []
         self._goes_on = False
         self._trail: list[QueueItem] = []
         self._place = -1
@@ -177,6 +181,8 @@ class QueueWalk(QObject):
         job.ended.connect(lambda: self._on_ended(job))
         self.job_started.emit(job)
         job.start()
+        if then_go:
+            self._session.message_posted.emit("The queue is being built; its first item follows.")
         self.changed.emit()
 
     def _turn(self) -> None:
@@ -214,6 +220,8 @@ class QueueWalk(QObject):
         self._session.message_posted.emit(text)
 
     def _on_ended(self, job: Job) -> None:
+        if job in self._leaving:
+            self._leaving.remove(job)
         if job is self._job:
             self._job = None
         self.changed.emit()
@@ -222,7 +230,8 @@ class QueueWalk(QObject):
         self._count_answers(change)
         if self._job is not None:
             # What it has read of these frames may be from before the edit.
-            self._stop_job()
+            self._drop_job()
+            self.build(then_go=self._goes_on)
         elif self._queue is not None:
             if len(self._queue.people_of(change)) > _MOST_AT_ONCE:
                 self._queue = None
@@ -245,21 +254,23 @@ class QueueWalk(QObject):
         self._spoil()
 
     def _spoil(self, _what: object = None) -> None:
-        self._stop_job()
+        self._drop_job()
         self._queue = None
         self.changed.emit()
 
     def _stop(self) -> None:
         """What the queue reads from is about to be closed."""
-        self._stop_job()
+        self._drop_job()
+        for job in self._leaving:
+            job.wait()
         self._queue = None
         self._let_go()
 
-    def _stop_job(self) -> None:
+    def _drop_job(self) -> None:
         job, self._job = self._job, None
         if job is not None:
             job.cancel()
-            job.wait()
+            self._leaving.append(job)
 
     def _let_go(self) -> None:
         other, self._other = self._other, None

@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 from PySide6.QtCore import QTimer
 
+from app.curation.queue_walk import QueueWalk
 from app.curation.search import Search
 from app.session import Session
 from core.curation.accepting import accept, select_at
 from core.curation.sources import DetectionSource
-from core.project import PointKey, ReviewState, SetReviews
+from core.labelling import place_joint
+from core.project import JointKey, PointKey, ReviewState, SetReviews
 from tests.app.views_world import make_project, make_world
 
 BAD, OLD = PointKey(0, 1, 5), PointKey(0, 1, 6)
@@ -107,3 +109,19 @@ def test_counting_anew_does_not_hold_the_window_up(qtbot, session):
     timer.stop()
     assert set(search.selection.keys[:, 1].tolist()) == {1}
     assert max(gaps) < 0.3
+
+
+def test_an_edit_while_the_queue_is_built_builds_it_anew_and_holds_nothing_up(qtbot, session):
+    session.set_source(Slow(session.project))
+    walk = QueueWalk(session)
+    walk.build(then_go=True)
+    qtbot.wait(300)
+    assert walk.is_building
+    began = time.perf_counter()
+    x, y = session.observations.points_px[session.person_row, 1, 3]
+    person = session.cursor.person
+    session.apply(place_joint(JointKey(0, 1, person, 3), (x + 9.0, y)))
+    assert time.perf_counter() - began < 0.3
+    qtbot.waitUntil(lambda: walk.item is not None, timeout=30_000)
+    assert walk.item.key != JointKey(0, 1, person, 3), "it knows of the edit"
+    session.set_source(None)
