@@ -69,9 +69,13 @@ def gather(
             gathering.take_accepted(start, stop)
     content = gathering.content(project.spec, what)
     if not len(content.views.keys) + len(content.space.keys):
-        noun = {"labels": "labels", "accepted": "accepted points", "both": "labels"}[what]
-        which = "such " if chosen is not None else ""
-        raise CommandRefusedError(f"There is nothing to export: the project has no {which}{noun}.")
+        such = "such " if chosen is not None else ""
+        what_not = {
+            "labels": f"no {such}labels",
+            "accepted": f"no {such}accepted points",
+            "both": f"no {such}labels and no accepted points",
+        }[what]
+        raise CommandRefusedError(f"There is nothing to export: the project has {what_not}.")
     return content
 
 

@@ -216,7 +216,7 @@ class _Planner:
         same = 0
         while same < min(len(acts), len(other_acts)) and acts[same] == other_acts[same]:
             same += 1
-        self._is_copy = same > 0
+        self._is_copy = same > 0 or not acts or not other_acts  # copied before anything was done
         self._annotators = tuple(sorted({str(act[2]) for act in other_acts[same:]}))
         self._mine = _Touched.since(project.labels, acts[same - 1][0] if same else 0, self._go_on)
         self._theirs = _Touched.since(

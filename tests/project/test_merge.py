@@ -208,6 +208,16 @@ def test_projects_without_a_common_history_meet_by_what_they_hold(project, tmp_p
     assert (plan.counts, len(plan.conflicts)) == ({"labels": 1}, 1)
 
 
+def test_a_copy_made_before_anything_was_labelled_is_a_copy(project, tmp_path):
+    other = tmp_path / "copy.trilabel"
+    shutil.copytree(project.path, other)
+    with Project.open(other) as theirs:
+        theirs.apply(place())
+        plan = plan_merge(project, other)
+    assert plan.is_copy
+    assert (plan.notes, plan.counts) == ((), {"labels": 1})
+
+
 def test_another_recording_is_refused(project, tmp_path, spec):
     from dataclasses import replace
 
