@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from core.errors import DataError
+
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from core.geometry import Rig
     from core.geometry.volume import WorldBox
     from core.project.spec import ProjectSpec, Subject
@@ -85,3 +90,15 @@ class Described:
     def split(self, name: str) -> tuple[int, ...]:
         """The persons of a split (``train`` or ``test``), ascending."""
         return tuple(sorted(s.person for s in self._spec.subjects if s.split == name))
+
+    def _refuse_beyond(self, what: str, frames: NDArray[np.integer]) -> None:
+        """Refuse frames that the recording has not."""
+        if len(frames) and (frames.min() < 0 or frames.max() >= self.num_frames):
+            first = self.first_frame_number
+            raise DataError(
+                what,
+                "frame",
+                expected=f"frames {first} to {first + self.num_frames - 1}",
+                found=f"{frames.min() + first} to {frames.max() + first}",
+                remedy="Check that they belong to this recording, and how its frames are counted.",
+            )

@@ -52,13 +52,28 @@ class OpenLabels:
 
 
 def open_labels(
-    folder: Path, cameras: Sequence[str], joints: Sequence[str], *, read_only: bool
+    folder: Path,
+    cameras: Sequence[str],
+    joints: Sequence[str],
+    *,
+    read_only: bool,
+    snapshot: Path | None = None,
 ) -> OpenLabels:
     """Open the labels of a project, for writing if that is wanted and possible.
+
+    Args:
+        folder: of the project.
+        cameras: names, as in project.toml.
+        joints: names, likewise.
+        read_only: not for writing.
+        snapshot: of its labels.db, such as a run's, to be read in its place.
 
     Raises:
         DataError: where labels.db is missing, damaged, or of another project.
     """
+    if snapshot is not None:
+        store = LabelStore(snapshot, cameras, joints, writable=False)
+        return OpenLabels(store=store, lock=None, reason="a snapshot of its labels")
     path = folder / LABELS_FILE
     lock, reason = (None, "asked for") if read_only else acquire_writer_lock(folder)
     if lock is None and not is_writable(folder):

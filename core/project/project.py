@@ -115,8 +115,13 @@ class Project(Described):
         return cls.open(path)
 
     @classmethod
-    def open(cls, path: Path, *, read_only: bool = False) -> Self:
+    def open(cls, path: Path, *, read_only: bool = False, snapshot: Path | None = None) -> Self:
         """Open a project, for writing unless that is not wanted or not possible.
+
+        Args:
+            path: of its folder.
+            read_only: not for writing.
+            snapshot: an earlier state of labels.db to read in its place, with all that is in it.
 
         Raises:
             DataError: where the folder is no project, or a file of it is damaged or of a newer
@@ -124,7 +129,8 @@ class Project(Described):
         """
         path = path.absolute()
         spec = read_spec(path)
-        labels = open_labels(path, spec.rig.names, spec.skeleton.joints, read_only=read_only)
+        names = (spec.rig.names, spec.skeleton.joints)
+        labels = open_labels(path, *names, read_only=read_only, snapshot=snapshot)
         project = cls(path, spec, labels)
         try:
             project._open_detections()
@@ -389,8 +395,8 @@ class Project(Described):
 
     def import_labels(self, bulk: BulkLabels, description: str) -> int:
         """Put the labels of another tool in one step; labels that are there already stay."""
-        self._check_frames("labels", bulk.keys[:, 0])
-        self._check_frames("3D labels", bulk.point_keys[:, 0])
+        self._refuse_beyond("labels", bulk.keys[:, 0])
+        self._refuse_beyond("3D labels", bulk.point_keys[:, 0])
         return self._labels.import_labels(bulk, description=description, annotator=self.annotator)
 
     def add_import(
@@ -426,7 +432,7 @@ class Project(Described):
     def write_tracks(self, tracks: GroundTracks) -> None:
         """Store the ground tracks in the place of the old ones."""
         self._refuse_read_only()
-        self._check_frames("tracks", tracks.row_frames)
+        self._refuse_beyond("tracks", tracks.row_frames)
         write_tracks(self.path / "imports" / _TRACKS_FILE, tracks)
         self._overlay.rebase(tracks)
         self.__dict__.pop("_tracks_key", None)
@@ -490,15 +496,4 @@ class Project(Described):
         if self.read_only:
             raise CommandRefusedError(
                 f"This project is open for reading only: {self.read_only_reason}."
-            )
-
-    def _check_frames(self, what: str, frames: NDArray[np.integer]) -> None:
-        if len(frames) and (frames.min() < 0 or frames.max() >= self.num_frames):
-            first = self.first_frame_number
-            raise DataError(
-                what,
-                "frame",
-                expected=f"frames {first} to {first + self.num_frames - 1}",
-                found=f"{frames.min() + first} to {frames.max() + first}",
-                remedy="Check that they belong to this recording, and how its frames are counted.",
             )

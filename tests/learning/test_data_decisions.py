@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from core.learning.data import Group
+from core.learning.data import Group, open_data
 from core.project import (
     AcceptedPoint,
     AcceptPoints,
@@ -13,9 +13,12 @@ from core.project import (
     SetJoints,
     SetOverrides,
     SetReviews,
+    SetTrackPoints,
     SwapIdentities,
 )
 from core.project.edits import REPROJECTED
+from core.project.runs.config import DataOptions
+from core.project.schema import copy_database
 from tests.learning.test_data_project import (
     POSES,
     add_detections,
@@ -171,3 +174,25 @@ def test_swapped_identities_hold_for_detections_that_are_learned_from(project, s
     with opened(project, protocol="project-detections", held_out_percent=75) as data:
         found = data.points_mm(Group(0, 3, 4))
         np.testing.assert_allclose(found, POSES[1 if swapped else 0, 4], atol=0.5)
+
+
+def test_a_run_learns_from_the_identities_and_tracks_of_its_own_snapshot(project, tmp_path):
+    add_detections(project)
+    add_tracks(project)
+    snapshot = tmp_path / "labels.db"
+    copy_database(project.path / "labels.db", snapshot)
+    options = DataOptions(protocol="project-detections", held_out_percent=75)
+    group = Group(0, 3, 4)
+
+    def learned(labels_db):
+        with open_data(options, project_dir=project.path, labels_db=labels_db) as data:
+            return data.points_mm(group), data.boxes_px(group)
+
+    pose, boxes = learned(snapshot)
+    for camera in range(4):
+        project.apply(SwapIdentities(camera=camera, start=4, stop=5, person=3, other=7))
+    project.apply(SetTrackPoints(points=(((4, 3), (900.0, 900.0)),)))
+    np.testing.assert_array_equal(learned(snapshot)[0], pose)
+    np.testing.assert_array_equal(learned(snapshot)[1], boxes)
+    assert np.abs(learned(None)[0] - pose).max() > 50.0
+    assert np.nanmax(np.abs(learned(None)[1] - boxes)) > 5.0

@@ -1,6 +1,7 @@
 """A trilabel project as a data set: its labels, or its detections in the place of labels.
 
-Labels come from labels.db (a run's own snapshot, where there is one): 3D labels as they are, and
+Labels, identities and tracks come from labels.db (a run's own snapshot, where there is one, so that
+a run that is gone on with learns from what it began with): 3D labels as they are, and
 joints labelled in two or more views triangulated; a label that was reprojected from other views
 has no part in that. Accepted pseudo-labels are handed on by themselves, where they are asked for,
 and what was rejected always. People are where their ground tracks say; without
@@ -10,7 +11,6 @@ generated match's truth.h5 lies outside the project and is none of its business.
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -30,9 +30,8 @@ from core.learning.data.recordings import LabelTable, PoseRecording, Rejected
 from core.learning.data.tracked import CombinedPlaces, PicturedPlaces, TrackBoxes
 from core.project import Project
 from core.project.label_rows import LabelRows
-from core.project.labels import LabelStore
 from core.project.observing import assemble_block
-from core.project.reviewing import ReviewState, accepted_between, reviews_between
+from core.project.reviewing import ReviewState
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -62,24 +61,23 @@ def open_project(
         folder: of the project.
         protocol: says what its labels are.
         cameras: names of those in use; empty = all.
-        labels_db: a snapshot of its labels; None = the project's own.
+        labels_db: a snapshot of its labels.db; None = the project's own.
         use_accepted: whether accepted pseudo-labels may be learned from.
 
     Raises:
         DataError: where a file is missing or damaged, or there is no camera of a name.
     """
-    with Project.open(folder, read_only=True) as project:
+    with Project.open(folder, read_only=True, snapshot=labels_db) as project:
         rig, places = part_of(project.rig, cameras)
         seen = _Seen.empty(project)
         if protocol.labels == "detections" or project.tracks is None:
             seen = _scan(project)
-        with _label_store(project, labels_db) as store:
-            rejected = _rejected(project, store)
-            accepted = _accepted(project, store) if use_accepted else None
-            if protocol.labels == "detections":
-                whole = _detected_labels(seen, rejected)
-            else:
-                whole = _label_table(project, store)
+        rejected = _rejected(project)
+        accepted = _accepted(project) if use_accepted else None
+        if protocol.labels == "detections":
+            whole = _detected_labels(seen, rejected)
+        else:
+            whole = _label_table(project)
         labels = LabelTable(
             whole.keys,
             whole.points_mm,
@@ -120,20 +118,9 @@ def _video_indices(project: Project) -> Path:
     return folder
 
 
-@contextmanager
-def _label_store(project: Project, labels_db: Path | None) -> Generator[LabelStore, None, None]:
-    if labels_db is None:
-        yield project.labels
-        return
-    store = LabelStore(labels_db, project.rig.names, project.skeleton.joints, writable=False)
-    try:
-        yield store
-    finally:
-        store.close()
-
-
-def _label_table(project: Project, store: LabelStore) -> LabelTable:
+def _label_table(project: Project) -> LabelTable:
     """All labels, in all cameras of the project."""
+    store = project.labels
     rows = store.labels_between(0, project.num_frames)
     point_keys, points = store.points_between(0, project.num_frames)
     every = np.concatenate([rows.keys[:, [0, 2]], point_keys[:, :2]])
@@ -159,17 +146,17 @@ def _detected_labels(seen: _Seen, rejected: Rejected) -> LabelTable:
     return LabelTable(seen.keys[enough], points[enough])
 
 
-def _accepted(project: Project, store: LabelStore) -> LabelTable:
+def _accepted(project: Project) -> LabelTable:
     """All accepted points; locked ones are accepted, too."""
-    rows = accepted_between(store, 0, project.num_frames)
+    rows = project.accepted_between(0, project.num_frames)
     keys = np.unique(rows.keys[:, :2], axis=0)  # by frame, then person
     points = np.full((len(keys), project.skeleton.num_joints, 3), np.nan)
     points[_find(keys, rows.keys[:, :2]), rows.keys[:, 2]] = rows.points_mm
     return LabelTable(keys[:, ::-1].astype(np.int32), points)
 
 
-def _rejected(project: Project, store: LabelStore) -> Rejected:
-    rows = reviews_between(store, 0, project.num_frames)
+def _rejected(project: Project) -> Rejected:
+    rows = project.reviews_between(0, project.num_frames)
     found = rows.keys[rows.state == ReviewState.REJECTED]
     keys = np.unique(found[:, :2], axis=0)
     joints = np.zeros((len(keys), project.skeleton.num_joints), dtype=np.bool_)
