@@ -1,7 +1,8 @@
 """The journal as a list: what was done when, by whom, and where; the newest first.
 
-Nothing is ever taken out of it. A double click goes to the place of a step; what was undone is
-drawn back, what can no longer be redone is struck through.
+Nothing is ever taken out of it. A double click goes to the place of a step, a right click takes
+back all that followed it, or brings it back; what was undone is drawn back, what can no longer be
+redone is struck through.
 """
 
 from __future__ import annotations
@@ -9,19 +10,23 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import QAbstractTableModel, QModelIndex, QPersistentModelIndex, Qt
+from PySide6.QtCore import QAbstractTableModel, QModelIndex, QPersistentModelIndex, QPoint, Qt
 from PySide6.QtGui import QPalette
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QApplication,
     QHeaderView,
     QLabel,
+    QMenu,
     QStackedLayout,
     QTableView,
     QWidget,
 )
 
+from app.afterwards import Afterwards
+from app.format import counted
 from app.theme import GRID_PX, font
+from core.errors import CommandRefusedError
 
 if TYPE_CHECKING:
     from PySide6.QtGui import QShowEvent
@@ -32,6 +37,8 @@ if TYPE_CHECKING:
 _Index = QModelIndex | QPersistentModelIndex
 _COLUMNS = ("When", "What", "Frame", "Who")
 _NUM_STEPS = 1000
+# A key that is held edits more often than anybody reads.
+_LATER_MS = 30
 _STATES = {"done": "", "undone": "undone: redo brings it back", "dropped": "undone for good"}
 
 
@@ -64,9 +71,12 @@ class HistoryPanel(QWidget):
         header.setSectionResizeMode(1, QHeaderView.ResizeMode.Stretch)
         header.setHighlightSections(False)
         self.table.doubleClicked.connect(self._go_to)
+        self.table.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
+        self.table.customContextMenuRequested.connect(self._show_menu)
         self._empty = QLabel(
             "Nothing was edited yet.\n\nEvery edit is saved at once and listed here, with its time"
-            " and annotator. A double click goes to its place."
+            " and annotator. A double click goes to its place; a right click takes back all that"
+            " followed it."
         )
         self._empty.setWordWrap(True)
         self._empty.setAlignment(Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft)
@@ -75,13 +85,18 @@ class HistoryPanel(QWidget):
         self._stack = QStackedLayout(self)
         self._stack.addWidget(self._empty)
         self._stack.addWidget(self.table)
-        session.edited.connect(self._on_changed)
+        self._later = Afterwards(self, self._read, _LATER_MS)
+        session.edited.connect(self._on_edited)
         session.project_changed.connect(self._on_changed)
 
     def showEvent(self, event: QShowEvent) -> None:
         """Take in what has happened while nobody looked."""
         super().showEvent(event)
         self._read()
+
+    def _on_edited(self) -> None:
+        self._is_stale = True
+        self._later.ask()
 
     def _on_changed(self) -> None:
         self._is_stale = True
@@ -105,6 +120,35 @@ class HistoryPanel(QWidget):
             return
         self._session.set_frame(place.frame)
         self._session.select(person=place.person, joint=place.joint, camera=place.camera)
+
+    def _show_menu(self, at: QPoint) -> None:
+        """What can be done about the step that was clicked."""
+        index = self.table.indexAt(at)
+        if index.isValid():
+            menu = self.make_menu(index.row())
+            menu.exec(self.table.viewport().mapToGlobal(at))
+            menu.deleteLater()
+
+    def make_menu(self, row: int) -> QMenu:
+        """The menu of a step."""
+        steps, step = self.model.steps, self.model.steps[row]
+        menu = QMenu(self)
+        place = menu.addAction("Go to its place", lambda: self._go_to(self.model.index(row, 0)))
+        place.setEnabled(step.place is not None)
+        if step.state == "undone":
+            menu.addAction("Redo up to here", lambda: self._go_back_to(step))
+        else:
+            num_after = sum(other.state == "done" for other in steps[:row])
+            title = f"Undo back to here: {counted(num_after, 'step')}"
+            back = menu.addAction(title, lambda: self._go_back_to(step))
+            back.setEnabled(step.state == "done" and num_after > 0)
+        return menu
+
+    def _go_back_to(self, step: Step) -> None:
+        try:
+            self._session.go_to_step(step.id)
+        except CommandRefusedError as error:
+            self._session.message_posted.emit(str(error))
 
 
 class _Steps(QAbstractTableModel):
@@ -160,7 +204,8 @@ class _Steps(QAbstractTableModel):
         if column == 0:
             return local_time(step.time)
         if column == 1:
-            return step.description + ("  (undone)" if step.state == "undone" else "")
+            held = f" × {step.num_edits}" if step.num_edits > 1 else ""
+            return step.description + held + ("  (undone)" if step.state == "undone" else "")
         if column == 2:
             return "" if step.place is None else str(step.place.frame + self._first_frame_number)
         return step.annotator

@@ -322,6 +322,49 @@ def test_a_held_key_goes_faster_and_a_click_on_the_arrow_does_not(window):
     assert session.cursor.frame == 3
 
 
+def test_a_held_arrow_is_one_step_of_undo_and_a_tapped_one_is_not(window):
+    session = window.session
+
+    def nudge(*, is_repeating):
+        key, keys = Qt.Key.Key_Right, Qt.KeyboardModifier.ShiftModifier
+        event = QKeyEvent(QEvent.Type.ShortcutOverride, key, keys, "", is_repeating)
+        QApplication.sendEvent(window.views, event)
+        window.commands.actions["nudge_far_right"].trigger()
+
+    def x_px():
+        return session.observations.points_px[session.person_row, 0, session.cursor.joint, 0]
+
+    start = x_px()
+    for is_repeating in (False, True, True, True):
+        nudge(is_repeating=is_repeating)
+    nudge(is_repeating=False)
+    assert x_px() == pytest.approx(start + 50)
+    assert [step.num_edits for step in session.project.history()[:2]] == [1, 4]
+    press(window, "Ctrl+Z")
+    assert x_px() == pytest.approx(start + 40)
+    press(window, "Ctrl+Z")
+    assert x_px() == pytest.approx(start)
+    press(window, "Ctrl+Shift+Z")
+    assert x_px() == pytest.approx(start + 40)
+
+
+def test_the_history_takes_back_what_followed_a_step_and_brings_it_back(window):
+    session, panel = window.session, window.panels.history
+    press(window, "Shift+Right")
+    press(window, "X")
+    press(window, "Shift+Down")
+    press(window, "Ctrl+H")
+    settle(lambda: window.is_settled)
+    back = panel.make_menu(2).actions()[1]
+    assert back.text() == "Undo back to here: 2 steps"
+    back.trigger()
+    settle(lambda: [s.state for s in panel.model.steps[:3]] == ["undone", "undone", "done"])
+    panel.make_menu(0).actions()[1].trigger()
+    settle(lambda: [s.state for s in panel.model.steps[:3]] == ["done"] * 3)
+    assert not panel.make_menu(0).actions()[1].isEnabled()
+    assert session.project.redo_description is None
+
+
 def test_strides_grow_with_time():
     strides = [stride_after(seconds) for seconds in (0.0, 0.5, 1.5, 3.0, 6.0, 20.0)]
     assert strides == sorted(strides)
