@@ -161,7 +161,22 @@ class MainWindow(QMainWindow):
         self._views_of = None
         self._paint_one_by_one([self.views, self.scene, self.inspector, self.timeline])
         self.session.take(opened)
+        self._go_to_latest_edit()
         self._preferences.add_recent(opened.project.path)
+
+    def _go_to_latest_edit(self) -> None:
+        """Go on where somebody labelled last, also if the program was killed there."""
+        session = self.session
+        step = next(iter(session.require_project().history(1)), None)
+        place = None if step is None else step.place
+        if place is None:
+            return
+        session.set_frame(place.frame)
+        session.select(person=place.person, joint=place.joint, camera=place.camera)
+        session.message_posted.emit(
+            f"Opened {session.require_project().name} where it was edited last:"
+            f" frame {session.frame_number}"
+        )
 
     def _paint_one_by_one(self, panels: list[QWidget]) -> None:
         """Paint each in a turn of the event loop of its own: the first paintings are slow."""

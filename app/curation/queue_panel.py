@@ -105,6 +105,7 @@ class QueuePanel(QScrollArea):
         for button, name in ((self.next_button, "queue_next"), (self.back_button, "queue_back")):
             button.clicked.connect(commands.actions[name].trigger)
             button.setToolTip(commands.actions[name].toolTip())
+        self.walk.arrived.connect(self._tell_why)
         self.walk.arrived.connect(lambda _item: self.zoom.isChecked() and frame_person())
 
     # Parts.
@@ -222,6 +223,10 @@ class QueuePanel(QScrollArea):
         self.forget_button.setEnabled(walk.num_shown > walk.num_answered)
         self.progress.setText(self._told())
         self._on_cursor()
+
+    def _tell_why(self, item: QueueItem) -> None:
+        """Say it also where another panel lies before this one."""
+        self._session.message_posted.emit(f"{self._title(item)}: {item.reason}")
 
     def _title(self, item: QueueItem) -> str:
         project = self._session.require_project()

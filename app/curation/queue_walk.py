@@ -181,8 +181,6 @@ class QueueWalk(QObject):
         job.ended.connect(lambda: self._on_ended(job))
         self.job_started.emit(job)
         job.start()
-        if then_go:
-            self._session.message_posted.emit("The queue is being built; its first item follows.")
         self.changed.emit()
 
     def _turn(self) -> None:

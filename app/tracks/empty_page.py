@@ -44,6 +44,9 @@ class EmptyPage(QWidget):
             button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
             button.setToolTip(action.toolTip())
             button.clicked.connect(action.trigger)
+            action.changed.connect(  # in the colours of another theme
+                lambda button=button, action=action: button.setIcon(action.icon())
+            )
             self._buttons[name] = button
             self._column.insertWidget(place, button, alignment=Qt.AlignmentFlag.AlignHCenter)
 

@@ -176,7 +176,7 @@ class ViewGrid(QWidget):
         person = self.session.cursor.person
         if person is None:
             raise CommandRefusedError("Select a person first: click a joint, or press Tab.")
-        if not frame_person(self._panels.values(), person):
+        if not frame_person(self._panels.values(), self._scenes, person):
             raise CommandRefusedError(f"Person #{person} is in no view of this frame.")
         self._ask_for_pictures()
         self.update()

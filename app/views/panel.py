@@ -23,7 +23,7 @@ from app.views.scene import ViewScene
 from app.views.transform import ViewTransform, Zoom, framing_box
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from app.theme import Theme
     from app.views.aids import ViewAids
