@@ -221,13 +221,12 @@ def accept(
             "Nothing to accept: no joint here has a 3D point, or all are locked."
         )
     has_own = selection.num_hand >= _ENOUGH_HANDS
-    if state == "locked":
-        has_own = has_own | selection.in_state(ReviewState.ACCEPTED)
+    is_lock = state == "locked"
     name = name or _named("Accept" if state == "accepted" else "Lock", selection, remark)
     edits: list[Edit] = []
     if not has_own.all():
         points = _accepted_points(source, selection.where(~has_own))
-        edits.append(AcceptPoints(points=points, state=state, name=name))
+        edits.append(AcceptPoints(points=points, state=state, name=name, keeps_known=is_lock))
     if has_own.any():
         keys = selection.where(has_own).point_keys
         edits.append(SetReviews(keys=keys, state=state, source=selection.source, name=name))

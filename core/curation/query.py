@@ -192,8 +192,8 @@ class _Parser:
             _refuse(name, "a value", "nothing", f"Such as: {EXAMPLE}.")
         if name == "hand":
             known = {"yes": True, "no": False}
-            (which,) = _chosen(name, values[:1], list(known))
-            self._set(term, "hand", known[which] != is_negated)
+            meant = {known[which] != is_negated for which in _chosen(name, values, list(known))}
+            self._set(term, "hand", meant.pop() if len(meant) == 1 else None)
             return
         if name == "person":
             everything = list(self._project.persons)

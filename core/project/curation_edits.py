@@ -35,11 +35,13 @@ class AcceptPoints:
         points: each joint once.
         state: ``accepted``, or ``locked`` at once.
         name: of the step; empty = told from the keys.
+        keeps_known: a point that was accepted before stays, and only its review is set.
     """
 
     points: tuple[AcceptedPoint, ...]
     state: Literal["accepted", "locked"] = "accepted"
     name: str = ""
+    keeps_known: bool = False
 
     def __post_init__(self) -> None:
         """Refuse points at no place."""
@@ -54,11 +56,15 @@ class AcceptPoints:
 
     def writes(self, reader: LabelReader) -> Writes:
         """A point and a review for each joint."""
-        old = reader.rows("reviews", [point.key for point in self.points])
+        keys = [point.key for point in self.points]
+        old = reader.rows("reviews", keys)
+        known = reader.rows("accepted", keys) if self.keeps_known else {}
         locked = {key for key, row in old.items() if row[0] == "locked"}
         texts: dict[int, str] = {}  # one text where many points share a provenance
         accepted: dict[Key, Row | None] = {}
         for point in self.points:
+            if point.key in known:
+                continue
             of = point.provenance
             text = texts.setdefault(id(of), "") or of.to_json()
             texts[id(of)] = text
