@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject
 
 from app.keymap import load_commands
+from app.stepping import Stepping
 from core.errors import CommandRefusedError
 from core.labelling import (
     accepted_ghosts,
@@ -54,6 +55,7 @@ class LabelCommands(QObject):
         super().__init__(parent)
         self._session = session
         self._views = views
+        self.stepping = Stepping(session, self)
         # Joints that were placed or moved since this frame was come to: arrows nudge them.
         self._touched: set[JointKey] = set()
         # What the last edit nudged; None where it was no nudge.
@@ -236,12 +238,12 @@ class LabelCommands(QObject):
         bind = commands.bind
         bind(
             "undo",
-            session.undo,
+            self.stepping.undo,
             lambda: why_not(session.require_project().undo_description, "undo"),
         )
         bind(
             "redo",
-            session.redo,
+            self.stepping.redo,
             lambda: why_not(session.require_project().redo_description, "redo"),
         )
         session.edited.connect(name_them)

@@ -130,6 +130,7 @@ class MainWindow(QMainWindow):
         self.start_page.path_chosen.connect(self.open_project)
         self.background.job_started.connect(self.status.follow)
         self.panels.tracks.job_started.connect(self.status.follow)
+        self.labels.stepping.started.connect(self.status.follow)
 
     # Commands.
 

@@ -247,6 +247,10 @@ class Session(Document):
             self.set_track_preview(None)
             self.feet_mode_changed.emit(mode)
 
+    def come_back(self, change: Change) -> None:
+        """Take in what a job has undone or redone, and go to where it was made."""
+        self._go_back(change)
+
     def follow(self, change: Change) -> None:
         """Take in an edit of many rows that a job has carried out on the project."""
         self._follow(change, self._cursor)

@@ -52,7 +52,7 @@ from core.project.reviewing import (
     ReviewState,
 )
 from core.project.spec import ProjectSpec, Subject
-from core.project.steps import Step
+from core.project.steps import Direction, Step
 from core.project.swapping import Swap
 
 __all__ = [
@@ -67,6 +67,7 @@ __all__ = [
     "DeleteJoints",
     "DeletePerson",
     "DeletePoints",
+    "Direction",
     "Edit",
     "FrameReviews",
     "JointKey",

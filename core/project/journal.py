@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 _COMPRESSED_FROM = 1 << 16  # bytes of JSON
 _PLACE = 4  # frame, camera, person, joint
-_ZLIB = b"\x78"  # how a zlib stream begins, and JSON does not
+ZLIB = b"\x78"  # how a zlib stream begins, and JSON does not
 
 
 class RowChange(NamedTuple):
@@ -131,7 +131,7 @@ def decode_changes(blob: bytes, *, packed: bool) -> list[RowChange]:
     """The rows of a step."""
     if packed:
         return _decode_bulk(blob)
-    if blob.startswith(_ZLIB):
+    if blob.startswith(ZLIB):
         blob = zlib.decompress(blob)
     return [
         RowChange(table, tuple(key), _row(before), _row(after))

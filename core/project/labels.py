@@ -222,14 +222,16 @@ class LabelStore:
     @property
     def undo_description(self) -> str | None:
         """Name of the step that undo would take back; None where there is none."""
-        step = self._steps.next("undo")
-        return None if step is None else str(step[1])
+        return self._steps.name("undo")
 
     @property
     def redo_description(self) -> str | None:
         """Name of the step that redo would bring back; None where there is none."""
-        step = self._steps.next("redo")
-        return None if step is None else str(step[1])
+        return self._steps.name("redo")
+
+    def step_size(self, direction: Direction) -> int:
+        """About how many bytes undo or redo goes through; 0 where there is nothing to do."""
+        return self._steps.size(direction)
 
     def history(self, limit: int = 100) -> list[Step]:
         """The latest steps, newest first; edits that go on with another are one step with it."""
@@ -438,10 +440,8 @@ class LabelStore:
             )
 
     def _record(self, act: Act, step: int, annotator: str) -> None:
-        self._connection.execute(
-            "INSERT INTO acts (time, annotator, act, step) VALUES (?, ?, ?, ?)",
-            (_now(), annotator, act, step),
-        )
+        query = "INSERT INTO acts (time, annotator, act, step) VALUES (?, ?, ?, ?)"
+        self._connection.execute(query, (_now(), annotator, act, step))
 
     @contextmanager
     def _writing(self) -> Generator[None, None, None]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from core.errors import CommandRefusedError
-from core.project.journal import decode_place, goes_on
+from core.project.journal import ZLIB, decode_place, goes_on
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 Direction = Literal["undo", "redo"]
 _NEWEST = (1 << 63) - 1  # no id is larger
+_PACKING = 12  # how far journals were seen to be compressed
 _PAGE = 100  # edits that are read at a time
 
 
@@ -88,6 +89,36 @@ class Steps:
         if not states or states[0][0] == "dropped":
             raise CommandRefusedError("This step was undone for good: other edits followed.")
         return "undo" if states[0][0] == "done" else "redo"
+
+    def name(self, direction: Direction) -> str | None:
+        """The description of what is undone or redone first; its rows are not read."""
+        state, order = ("done", "DESC") if direction == "undo" else ("undone", "ASC")
+        rows = self._query(
+            f"SELECT description, packed FROM steps WHERE state = ? ORDER BY id {order} LIMIT 1",
+            state,
+        )
+        return None if not rows or rows[0][1] else str(rows[0][0])
+
+    def size(self, direction: Direction) -> int:
+        """About how many bytes one undo or redo goes through; 0 = there is none."""
+        state, order = ("done", "DESC") if direction == "undo" else ("undone", "ASC")
+        total, after, is_first = 0, _NEWEST if direction == "undo" else -1, True
+        beyond = "<" if direction == "undo" else ">"
+        while True:
+            rows = self._query(
+                "SELECT id, place, length(changes) * CASE hex(substr(changes, 1, 1)) WHEN"
+                f" '{ZLIB.hex().upper()}' THEN {_PACKING} ELSE 1 END, packed FROM steps"
+                f" WHERE state = ? AND id {beyond} ? ORDER BY id {order} LIMIT {_PAGE}",
+                *(state, after),
+            )
+            for number, place, size, packed in rows:
+                if packed or (direction == "redo" and not is_first and not goes_on(place)):
+                    return total
+                total, after, is_first = total + size, number, False
+                if direction == "undo" and not goes_on(place):
+                    return total
+            if not rows:
+                return total
 
     def next(self, direction: Direction) -> Found | None:
         """The edit that is undone or redone first: id, description, place, rows."""

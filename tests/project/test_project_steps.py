@@ -95,3 +95,16 @@ def test_the_latest_steps_are_whole_however_many_edits_they_are_made_of(held):
         put(held, x, is_going_on=True)
     assert [(s.description, s.num_edits) for s in held.history(1)] == [("Nudge", 294)]
     assert [s.description for s in held.history(2)] == ["Nudge", "Place"]
+
+
+def test_the_size_of_a_step_counts_all_edits_of_a_held_key(held):
+    labels = held.labels
+    nudges = labels.step_size("undo")
+    assert labels.step_size("redo") == 0
+    held.undo()
+    assert labels.step_size("redo") == nudges
+    place = labels.step_size("undo")
+    assert nudges > 3 * place > 0
+    held.undo()
+    assert labels.step_size("undo") == 0
+    assert labels.step_size("redo") == place
