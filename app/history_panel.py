@@ -137,11 +137,13 @@ class HistoryPanel(QWidget):
         place.setEnabled(step.place is not None)
         if step.state == "undone":
             menu.addAction("Redo up to here", lambda: self._go_back_to(step))
+        elif step.state == "dropped":
+            menu.addAction("Undone for good: other edits followed").setEnabled(False)
         else:
             num_after = sum(other.state == "done" for other in steps[:row])
             title = f"Undo back to here: {counted(num_after, 'step')}"
             back = menu.addAction(title, lambda: self._go_back_to(step))
-            back.setEnabled(step.state == "done" and num_after > 0)
+            back.setEnabled(num_after > 0)
         return menu
 
     def _go_back_to(self, step: Step) -> None:

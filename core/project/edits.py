@@ -321,23 +321,28 @@ class DeletePerson:
 
 
 def describe_keys(keys: Sequence[JointKey], reader: LabelReader) -> str:
-    """Such as ``left_wrist of #7 in ace_2`` or ``13 joints of #7 in 4 views``."""
+    """Such as ``left wrist of #7 in ace_2`` or ``13 joints of #7 in 4 views``."""
     joints = {key.joint for key in keys}
     persons = {key.person for key in keys}
     views = {(key.frame, key.camera) for key in keys}
-    what = reader.joint_names[keys[0].joint] if len(joints) == 1 else f"{len(joints)} joints"
+    what = _joint_name(keys[0].joint, reader) if len(joints) == 1 else f"{len(joints)} joints"
     who = f"#{keys[0].person}" if len(persons) == 1 else f"{len(persons)} persons"
     where = reader.camera_names[keys[0].camera] if len(views) == 1 else f"{len(views)} views"
     return f"{what} of {who} in {where}"
 
 
 def describe_points(keys: Sequence[PointKey], reader: LabelReader) -> str:
-    """Such as ``left_wrist of #7`` or ``13 joints of 2 persons``."""
+    """Such as ``left wrist of #7`` or ``13 joints of 2 persons``."""
     joints = {key.joint for key in keys}
     persons = {key.person for key in keys}
-    what = reader.joint_names[keys[0].joint] if len(joints) == 1 else f"{len(joints)} joints"
+    what = _joint_name(keys[0].joint, reader) if len(joints) == 1 else f"{len(joints)} joints"
     who = f"#{keys[0].person}" if len(persons) == 1 else f"{len(persons)} persons"
     return f"{what} of {who}"
+
+
+def _joint_name(joint: int, reader: LabelReader) -> str:
+    """For the eye, as the window writes it."""
+    return reader.joint_names[joint].replace("_", " ")
 
 
 def _place(x: float, y: float) -> tuple[float | None, float | None]:

@@ -58,9 +58,9 @@ def test_a_change_names_the_keys_and_the_step(store):
     change = put(store, place=place)
     assert change.keys == {KEY}
     assert change.frames == {21379}
-    assert change.description == "Place left_wrist of #7 in ace_2"
+    assert change.description == "Place left wrist of #7 in ace_2"
     assert change.place == place
-    assert put(store, point=(11, 20)).description == "Move left_wrist of #7 in ace_2"
+    assert put(store, point=(11, 20)).description == "Move left wrist of #7 in ace_2"
 
 
 def test_an_edit_that_changes_nothing_leaves_no_step(store):
@@ -75,7 +75,7 @@ def test_undo_returns_to_the_place_of_the_edit_and_to_the_label_before(store):
     put(store, point=(3, 4), place=Place(6))
     change = store.undo("ann")
     assert change.place == Place(6)
-    assert change.description == "Undo: Move left_wrist of #7 in ace_2"
+    assert change.description == "Undo: Move left wrist of #7 in ace_2"
     assert store.label(KEY).x_px == 1
     assert store.undo("ann").keys == {KEY}
     assert store.label(KEY) is None
