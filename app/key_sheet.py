@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QRect, QRectF, QSize, Qt
+from PySide6.QtGui import QFontMetrics, QPainter, QPalette
 from PySide6.QtWidgets import (
     QDialog,
     QFrame,
-    QGridLayout,
     QHBoxLayout,
-    QLabel,
     QPushButton,
     QScrollArea,
     QVBoxLayout,
@@ -22,7 +21,7 @@ from app.keymap import load_keymap
 from app.theme import GRID_PX, SMALL_PT, font
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from PySide6.QtGui import QPaintEvent
 
     from app.key_bindings import KeyBindings
     from app.keymap import KeyAction
@@ -30,6 +29,8 @@ if TYPE_CHECKING:
 _Rows = list[tuple[tuple[str, ...], str]]
 
 _MAX_COLUMNS = 4
+_ROW_GAP, _CAP_GAP = 2, GRID_PX // 2
+_LEFT = Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft
 _POINTER: _Rows = [
     (("Click",), "Select the nearest joint"),
     (("Double click",), "Focus a camera, or leave"),
@@ -82,6 +83,11 @@ class KeySheet(QDialog):
             min(wanted.height() + 8 * GRID_PX, parent.height() - 4 * GRID_PX),
         )
 
+    @property
+    def texts(self) -> set[str]:
+        """Every heading, key and title on it."""
+        return set[str]().union(*(block.texts for block in self.findChildren(_Block)))
+
 
 def _page(groups: dict[str, _Rows], width: int) -> QWidget:
     """The groups in as many columns as there is room for."""
@@ -103,7 +109,7 @@ def _page(groups: dict[str, _Rows], width: int) -> QWidget:
         column.setSpacing(2 * GRID_PX)
         caps_width = max(blocks[name].caps_width for name in names)
         for name in names:
-            blocks[name].grid.setColumnMinimumWidth(0, caps_width)
+            blocks[name].widen_caps(caps_width)
             column.addWidget(blocks[name])
         column.addStretch()
         line.addLayout(column)
@@ -147,38 +153,69 @@ def _keys(entries: list[KeyAction], bindings: KeyBindings) -> tuple[str, ...]:
 
 
 class _Block(QWidget):
-    """A heading, and under it keys and titles in line."""
+    """A heading, and under it keys and titles in line.
+
+    It paints them: as labels, the rows of all blocks are three hundred widgets, which take a tenth
+    of a second to lay out.
+    """
 
     def __init__(self, name: str, entries: _Rows) -> None:
         super().__init__()
-        self.caps_width = 0
-        grid = self.grid = QGridLayout(self)
-        grid.setContentsMargins(0, 0, 0, 0)
-        grid.setHorizontalSpacing(GRID_PX)
-        grid.setVerticalSpacing(2)
-        heading = QLabel(name)
-        heading.setFont(font(bold=True))
-        grid.addWidget(heading, 0, 0, 1, 2)
-        for row, (keys, title) in enumerate(entries, start=1):
-            caps = _caps(keys)
-            self.caps_width = max(self.caps_width, caps.sizeHint().width())
-            grid.addWidget(caps, row, 0, Qt.AlignmentFlag.AlignRight)
-            label = QLabel(title)
-            label.setFont(font(SMALL_PT))
-            label.setProperty("muted", True)
-            grid.addWidget(label, row, 1)
-        grid.setColumnStretch(1, 1)
+        self._name = name
+        self._entries = entries
+        self._fonts = font(bold=True), font(SMALL_PT)
+        heading, small = (QFontMetrics(each) for each in self._fonts)
+        self._row_px = small.height() + 2
+        self._head_px = heading.height()
+        self._widths = [[_cap_width(small, key) for key in keys] for keys, _ in entries]
+        self.caps_width = max(sum(row) + _CAP_GAP * (len(row) - 1) for row in self._widths)
+        self._titles_px = max(small.horizontalAdvance(title) for _, title in entries)
+        self._name_px = heading.horizontalAdvance(name)
+        self.texts = {name, *(text for keys, title in entries for text in (*keys, title))}
+        lines = (f"{', '.join(keys)}: {title}" for keys, title in entries)
+        self.setAccessibleName(name)
+        self.setAccessibleDescription("\n".join(lines))
+
+    def widen_caps(self, width: int) -> None:
+        """Stand in line with the blocks above and below."""
+        self.caps_width = width
+        self.updateGeometry()
+
+    def sizeHint(self) -> QSize:
+        """All of it."""
+        width = max(self.caps_width + GRID_PX + self._titles_px, self._name_px)
+        return QSize(width + 1, self._head_px + len(self._entries) * (self._row_px + _ROW_GAP))
+
+    def minimumSizeHint(self) -> QSize:
+        """All of it."""
+        return self.sizeHint()
+
+    def paintEvent(self, _event: QPaintEvent) -> None:
+        """The heading, then row by row."""
+        painter, palette = QPainter(self), self.palette()
+        heading, small = self._fonts
+        painter.setFont(heading)
+        painter.setPen(palette.color(QPalette.ColorRole.WindowText))
+        painter.drawText(QRect(0, 0, self.width(), self._head_px), _LEFT, self._name)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setFont(small)
+        for row, (keys, title) in enumerate(self._entries):
+            top = self._head_px + _ROW_GAP + row * (self._row_px + _ROW_GAP)
+            left = self.caps_width - sum(self._widths[row]) - _CAP_GAP * (len(keys) - 1)
+            for key, width in zip(keys, self._widths[row], strict=True):
+                cap = QRect(left, top, width, self._row_px)
+                painter.setPen(palette.color(QPalette.ColorRole.Mid))
+                painter.setBrush(palette.color(QPalette.ColorRole.Base))
+                painter.drawRoundedRect(QRectF(cap).adjusted(0.5, 0.5, -0.5, -0.5), 3, 3)
+                painter.setPen(palette.color(QPalette.ColorRole.WindowText))
+                painter.drawText(cap, Qt.AlignmentFlag.AlignCenter, key)
+                left += width + _CAP_GAP
+            painter.setPen(palette.color(QPalette.ColorRole.PlaceholderText))
+            room = QRect(self.caps_width + GRID_PX, top, self.width(), self._row_px)
+            painter.drawText(room, _LEFT, title)
+        painter.end()
 
 
-def _caps(keys: Sequence[str]) -> QWidget:
-    """Keys side by side, as they look on a keyboard; each of them will do."""
-    caps = QWidget()
-    line = QHBoxLayout(caps)
-    line.setContentsMargins(0, 0, 0, 0)
-    line.setSpacing(GRID_PX // 2)
-    for key in keys:
-        cap = QLabel(key)
-        cap.setFont(font(SMALL_PT))
-        cap.setProperty("key", True)
-        line.addWidget(cap)
-    return caps
+def _cap_width(metrics: QFontMetrics, key: str) -> int:
+    """Of a key as it looks on a keyboard."""
+    return metrics.horizontalAdvance(key) + 12

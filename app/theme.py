@@ -214,10 +214,6 @@ def _style_sheet(theme: Theme) -> str:
     QTabWidget::pane {{ border: 0; border-top: 1px solid {theme.line}; }}
     QTabBar {{ qproperty-drawBase: 0; }}
     QLabel[problem="true"] {{ color: {theme.problem}; }}
-    QLabel[key="true"] {{
-        background: {theme.panel}; border: 1px solid {theme.line}; border-radius: 3px;
-        padding: 0 5px;
-    }}
     QPushButton[recent="true"] {{
         text-align: left; padding: 4px 8px; border: 1px solid {theme.line}; border-radius: 3px;
         background: {theme.panel};
