@@ -77,5 +77,5 @@ def rescued(
     key = PointKey(diagnosis.frame, person, joint)
     return AcceptPoints(
         points=(AcceptedPoint(key=key, point_mm=(x, y, z), provenance=provenance),),
-        name=f"Rescue {name} of #{person}{words}",
+        name=f"Rescue {name.replace('_', ' ')} of #{person}{words}",
     )
