@@ -97,12 +97,16 @@ def test_recent_projects_are_listed_once_and_cut_to_the_page(qtbot, tmp_path):
     assert told.args == [long]
 
 
-def test_the_key_sheet_fits_a_small_screen(qtbot):
-    sheet = KeySheet()
-    qtbot.addWidget(sheet)
-    sheet.show()
+def test_the_key_sheet_fits_a_small_window(window):
+    size = window.size()
+    window.resize(1280, 720)
+    window.commands.actions["keys"].trigger()
+    sheet = window.findChild(KeySheet)
+    assert sheet.isVisible()
     assert sheet.width() <= 1280
     assert sheet.height() <= 720
+    sheet.close()
+    window.resize(size)
 
 
 def test_the_tone_dialog_changes_the_pictures_and_takes_it_back(window):

@@ -39,6 +39,7 @@ from core.project import (
     SwapIdentities,
     SwapPersonLabels,
 )
+from core.project.merge import Merge, all_theirs, plan_merge
 from core.project.schema import TABLES
 from tests.project.conftest import SKELETON, looking_along_y
 
@@ -252,8 +253,13 @@ class Curation(RuleBasedStateMachine):
 
     @rule(keys=some_joints, x=numbers)
     def label(self, keys, x):
+        self.put(keys, x)
+
+    def put(self, keys, x):
         edit = SetJoints(keys=keys, points_px=((x, 1.0),) * len(keys))
-        self.apply(edit, {"labels": dict.fromkeys(keys, (x, 1.0, "visible", "hand"))})
+        row = (x, 1.0, "visible", "hand")
+        # What was muted there was a network's word; a label takes its place.
+        self.apply(edit, {"labels": dict.fromkeys(keys, row), "overrides": dict.fromkeys(keys)})
 
     @rule(keys=some_points, x=numbers)
     def label_in_space(self, keys, x):
@@ -272,6 +278,7 @@ class Curation(RuleBasedStateMachine):
             Several(edits=edits, name="all at once"),
             {
                 "labels": {key: (x, 1.0, "occluded", "hand")},
+                "overrides": {key: None},
                 "reviews": {point: ("locked", "me")},
             },
         )
@@ -287,6 +294,38 @@ class Curation(RuleBasedStateMachine):
             for table in ("labels", "points3d", "accepted", "reviews")
         }
         self.apply(DeletePerson(frame=frame, person=person), writes)
+
+    @rule(theirs=some_joints, mine=some_joints, x=numbers, y=numbers, prefer=st.booleans())
+    def merge(self, theirs, mine, x, y, prefer):
+        """A copy in which somebody labels, while we go on; then both are brought together."""
+        copy = self.folder / "copy.trilabel"
+        shutil.rmtree(copy, ignore_errors=True)
+        shutil.copytree(self.path, copy, ignore=shutil.ignore_patterns("*-shm", ".writer*"))
+        base = self.model["labels"]
+        new = (x, 1.0, "visible", "hand")
+        with Project.open(copy) as other:
+            if any(
+                joint_of("labels", key) in self.locked() for key in theirs if base.get(key) != new
+            ):
+                return
+            other.apply(SetJoints(keys=theirs, points_px=((x, 1.0),) * len(theirs)))
+        self.put(mine, y)
+        plan = plan_merge(self.project, copy)
+        here = self.model["labels"]
+        taken = {
+            key: new
+            for key in theirs
+            if base.get(key) != new and (here.get(key) == base.get(key) or prefer)
+        }
+        disputed = {
+            key
+            for key in theirs
+            if base.get(key) != new and here.get(key) not in (base.get(key), new)
+        }
+        assert {conflict.key for conflict in plan.conflicts} == disputed
+        chosen = all_theirs(plan) if prefer else frozenset()
+        writes = {"labels": taken, "overrides": dict.fromkeys(theirs)}
+        self.apply(Merge(plan=plan, theirs=chosen), writes)
 
     @rule()
     def undo(self):
