@@ -3,7 +3,7 @@
 One job at a time, in that order, so that two cores stay enough for the window. The summary is
 made anew, a moment after the settings that it depends on were changed.
 
-After an edit only its frames are gone through again, at once and beside whatever else is running.
+After an edit only its frames are gone through again, beside whatever else is running.
 """
 
 from __future__ import annotations
@@ -27,6 +27,10 @@ if TYPE_CHECKING:
 
 # A slider that is being dragged changes the settings many times.
 SETTLE_MS = 600
+# Keys that are held edit every 30 ms; the timeline follows once they are let go.
+PATCH_AFTER_MS = 120
+# Nobody has edited for so long: what followed the edits is written, and closing need not wait.
+KEEP_AFTER_MS = 3_000
 
 
 class BackgroundWork(QObject):
@@ -45,6 +49,16 @@ class BackgroundWork(QObject):
         self._patch: Job | None = None
         self._edited: set[int] = set()
         self._is_kept = True
+        # A thread that starts within an edit takes the window's time before its views are painted.
+        self._soon = QTimer(self)
+        self._soon.setSingleShot(True)
+        self._soon.setInterval(PATCH_AFTER_MS)
+        self._soon.timeout.connect(self._patch_summary)
+        self._keeper: Job | None = None
+        self._keep_soon = QTimer(self)
+        self._keep_soon.setSingleShot(True)
+        self._keep_soon.setInterval(KEEP_AFTER_MS)
+        self._keep_soon.timeout.connect(self._keep_in_background)
         self._settle = QTimer(self)
         self._settle.setSingleShot(True)
         self._settle.setInterval(settle_ms)
@@ -60,12 +74,18 @@ class BackgroundWork(QObject):
     @property
     def is_idle(self) -> bool:
         """Whether everything that can be computed has been."""
-        return self._job is None and self._patch is None and not self._settle.isActive()
+        is_waiting = self._settle.isActive() or self._soon.isActive()
+        return self._job is None and self._patch is None and not is_waiting
 
     def stop(self) -> None:
         """Cancel what is running and wait for its thread: the project is about to be closed."""
+        self._keep_soon.stop()
+        if self._keeper is not None:
+            self._keeper.wait()
+            self._keeper = None
         self._keep_summary()
         self._settle.stop()
+        self._soon.stop()
         self._edited.clear()
         jobs = (self._job, self._patch)
         self._job = self._patch = None
@@ -85,12 +105,33 @@ class BackgroundWork(QObject):
             with suppress(OSError):
                 keep_summary(source, summary)
 
+    def _keep_in_background(self) -> None:
+        """Keep it while nobody waits; not where more edits are to be followed first."""
+        summary, source = self._session.summary, self._session.source
+        if self._is_kept or self._edited or self._patch is not None or self._keeper is not None:
+            return
+        if summary is None or source is None:
+            return
+        self._is_kept = True
+        job = self._keeper = Job(
+            "Keeping the summary", lambda _go: keep_summary(source, summary), self
+        )
+        job.ended.connect(lambda: self._on_kept(job))
+        job.start()
+
+    def _on_kept(self, job: Job) -> None:
+        if job is self._keeper:
+            self._keeper = None
+            if not self._is_kept:
+                self._keep_soon.start()  # edited meanwhile
+
     def _on_edited(self, change: Change) -> None:
         """Remember the frames whose observations are others now."""
         keys = (change.keys, change.overrides)
         self._edited |= {key.frame for some in keys for key in some}
         self._edited |= {frame for span in change.spans for frame in span}
-        self._patch_summary()
+        if self._edited:
+            self._soon.start()
 
     def _patch_summary(self, _summary: object = None) -> None:
         """Go through the edited frames again, once there is a summary that they can go into."""
@@ -107,6 +148,7 @@ class BackgroundWork(QObject):
                 return
             if self._session.summary is summary:
                 self._is_kept = False
+                self._keep_soon.start()
                 self._session.set_summary(patched)
             else:  # another one was made meanwhile, perhaps from before the edit
                 self._edited.update(frames)

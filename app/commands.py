@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from app.theme import Theme
 
 _ENTER_KEYS = (Qt.Key.Key_Return, Qt.Key.Key_Enter)
+_KEY_EVENTS = frozenset(
+    (QEvent.Type.ShortcutOverride, QEvent.Type.KeyPress, QEvent.Type.KeyRelease)
+)
 _TEXT_INPUTS = (QLineEdit, QAbstractSpinBox)
 
 
@@ -119,6 +122,8 @@ class Commands(QObject):
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         """Follow held keys, wherever the focus is, but not while text is typed."""
         kind = event.type()
+        if kind not in _KEY_EVENTS:
+            return False  # quickly: every event of the program comes by here
         if kind == QEvent.Type.ShortcutOverride:
             # Comes before any shortcut, also with every repetition.
             assert isinstance(event, QKeyEvent)

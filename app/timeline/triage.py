@@ -54,7 +54,7 @@ class Triage(QObject):
         self._session = session
         self._job: Job | None = None
         self.judged: Judged | None = None
-        self._seen: tuple[RecordingSummary, NDArray[np.int64]] | None = None
+        self._seen: tuple[RecordingSummary, NDArray[np.uint8]] | None = None
         session.summary_changed.connect(self._on_summary_changed)
         session.edited.connect(self._on_edited)
         session.project_closing.connect(self._stop)
@@ -68,14 +68,15 @@ class Triage(QObject):
     def share_left(self, summary: RecordingSummary) -> NDArray[np.float32]:
         """(N, P) share of the seen joints that nobody has judged yet; NaN where none was seen."""
         if self._seen is None or self._seen[0] is not summary:
-            # 70 ms for 67,000 frames: once a summary, not once a review.
-            self._seen = summary, (summary.wss_bin != NOT_SEEN).sum(axis=2)
+            # Once a summary, not once a review. A sum over a short last axis takes twice as long.
+            is_seen = (summary.wss_bin != NOT_SEEN).view(np.uint8)
+            self._seen = summary, np.einsum("npj->np", is_seen)
         seen = self._seen[1]
         judged = self.judged
         done = 0 if judged is None or judged.persons != summary.persons else judged.num_judged
-        left = np.maximum(seen - np.asarray(done, dtype=np.int64), 0)
+        left = np.subtract(seen, np.minimum(done, seen), dtype=np.float32)
         with np.errstate(invalid="ignore"):
-            return np.where(seen > 0, left / seen, np.nan).astype(np.float32)
+            return np.divide(left, seen, dtype=np.float32)  # 0 of 0 is NaN
 
     def _on_summary_changed(self, summary: RecordingSummary | None) -> None:
         if summary is None:
