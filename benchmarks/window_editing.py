@@ -87,14 +87,18 @@ class EditingRows:
         self._settle()
         act = self._window.labels.nudge
         times = [
+            timing.shown(lambda way=way: act(1.0 - 2.0 * (way % 2), 0.0)) for way in range(num)
+        ]
+        timing.row("nudge: durable, in the views", times, "p50 30")
+        times = [
             timing.timed(lambda way=way: act(1.0 - 2.0 * (way % 2), 0.0)) for way in range(num)
         ]
-        timing.row("nudge: durable, painted", times, "p50 30")
-        times = [timing.timed(session.undo) for _ in range(num)]
+        timing.row("nudge: in all panels", times, "")
+        times = [timing.shown(session.undo) for _ in range(num)]
         timing.row("undo a nudge", times, "p50 30")
-        times = [timing.timed(session.redo) for _ in range(num)]
+        times = [timing.shown(session.redo) for _ in range(num)]
         timing.row("redo a nudge", times, "p50 30")
-        for _ in range(num + num_labels):
+        for _ in range(2 * num + num_labels):
             session.undo()
         self._settle()
 
@@ -106,7 +110,7 @@ class EditingRows:
         for step in range(min(num, joints)):
             session.select(joint=step)
             self._settle()
-            times.append(timing.timed(lambda: trigger("accept_joint")))
+            times.append(timing.shown(lambda: trigger("accept_joint")))
         timing.row("accept a joint", times, "p50 30")
         frames = range(min(num, session.require_project().num_frames - 1))
         session.set_frame(0)

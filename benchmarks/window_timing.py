@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from PySide6.QtWidgets import QWidget
+
     from app.main_window import MainWindow
 
 _BLOCK_MS = 50.0
+# Wall clock and processor time of the window's thread, milliseconds.
+Spent = tuple[float, float]
 NONE_MS = (float("nan"), float("nan"))
 HEAD = (
     f"{'':<30}{'n':>7}{'p50 ms':>9}{'p95 ms':>9}{'max ms':>9}{'cpu 50':>9}{'cpu 95':>9}"
@@ -63,6 +67,22 @@ def until(is_done: Callable[[], bool]) -> None:
         QApplication.processEvents()
 
 
+def _paint_counter(widget: QWidget) -> Any:  # noqa: ANN401 - a class that Qt's import makes
+    """Counts what is painted of a widget, from now on, in its ``count``."""
+    from PySide6.QtCore import QEvent, QObject
+
+    class Paints(QObject):
+        count = 0
+
+        def eventFilter(self, _watched: QObject, event: QEvent) -> bool:
+            self.count += event.type() == QEvent.Type.Paint
+            return False
+
+    paints = Paints()
+    widget.installEventFilter(paints)
+    return paints
+
+
 class Timing:
     """A window, the beat of its event loop, and the lines of the table."""
 
@@ -70,7 +90,21 @@ class Timing:
         self.window = window
         self.beat = beat
 
-    def row(self, title: str, times_ms: Sequence[tuple[float, float]], goal: str) -> None:
+    def shown(self, act: Callable[[], object]) -> Spent:
+        """`timed`, but only until the views have painted: other panels follow in later turns."""
+        from PySide6.QtWidgets import QApplication
+
+        paints = _paint_counter(self.window.views)
+        started = (time.perf_counter(), time.thread_time())
+        act()
+        while not paints.count:
+            QApplication.processEvents()
+        ended = (time.perf_counter(), time.thread_time())
+        self.window.views.removeEventFilter(paints)
+        until(lambda: self.window.views.is_settled)
+        return 1000 * (ended[0] - started[0]), 1000 * (ended[1] - started[1])
+
+    def row(self, title: str, times_ms: Sequence[Spent], goal: str) -> None:
         """Print a line of the table and begin the next part.
 
         Args:
@@ -83,9 +117,7 @@ class Timing:
         numbers += "".join(f"{value:>9.1f}" for value in np.percentile(cpu, [50, 95]))
         print(f"{title:<30}{len(wall):>7}{numbers}{self.beat.take()}   {goal}", flush=True)
 
-    def timed(
-        self, act: Callable[[], object], is_done: Callable[[], bool] | None = None
-    ) -> tuple[float, float]:
+    def timed(self, act: Callable[[], object], is_done: Callable[[], bool] | None = None) -> Spent:
         """Milliseconds from an act to its last paint, and processor time of the window's thread.
 
         The event loop calls the act, as it does for a key: what is painted after it is painted in
