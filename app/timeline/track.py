@@ -267,10 +267,11 @@ class Track(QWidget):
         painter.setBrush(QColor("#ffffff"))
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         radius = min(height / 2 - 1, 4.0)
+        left, width = self.x_of(start), rect.width() / self._span.length
         for frame, column in zip(frames.tolist(), columns.tolist(), strict=True):
             middle = middles.get(summary.persons[column])
             if middle is not None:
-                paint_annotated(painter, QPointF(self.x_of(start + frame), middle), radius)
+                paint_annotated(painter, QPointF(left + frame * width, middle), radius)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
 
     def _paint_judged(self, painter: QPainter, start: int, stop: int) -> None:
@@ -280,17 +281,16 @@ class Track(QWidget):
             return
         width = self._track_rect().width() / self._span.length
         height = self.row_height()
-        order = {person: row for row, person in enumerate(self._persons())}
+        left = self.x_of(start) - width / 2 + 1
+        tops = {person: self.row_top(row) for row, person in enumerate(self._persons())}
         seen = (summary.wss_bin[start:stop] != NOT_SEEN).sum(axis=2)
         for frame, column in np.argwhere(
             (judged.num_judged[start:stop] > 0) | judged.is_changed[start:stop]
         ).tolist():
-            row = order.get(judged.persons[column])
-            if row is None:
+            top = tops.get(judged.persons[column])
+            if top is None:
                 continue
-            cell = QRectF(
-                self.x_of(start + frame) - width / 2 + 1, self.row_top(row), width - 2, height
-            )
+            cell = QRectF(left + frame * width, top, width - 2, height)
             share = int(judged.num_judged[start + frame, column]) / max(int(seen[frame, column]), 1)
             if share > 0:
                 paint_judged(painter, cell, min(share, 1.0))

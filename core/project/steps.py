@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 Direction = Literal["undo", "redo"]
 _NEWEST = (1 << 63) - 1  # no id is larger
 _PACKING = 12  # how far journals were seen to be compressed
+_FEW = 8
 _PAGE = 100  # edits that are read at a time
 
 
@@ -59,13 +60,14 @@ class Steps:
     def history(self, limit: int) -> list[Step]:
         """The latest, newest first; each is whole, however many edits it is made of."""
         steps: list[Step] = []
-        num_edits, latest, below = 1, "", _NEWEST
+        num_edits, latest, below, page = 1, "", _NEWEST, limit + _FEW
         while len(steps) < limit:
             rows = self._query(
                 "SELECT id, time, annotator, description, place, state FROM steps"
                 " WHERE id < ? ORDER BY id DESC LIMIT ?",
-                *(below, max(limit, _PAGE)),
+                *(below, page),
             )
+            page *= 2  # a key that was held long is one step of many edits
             if not rows:
                 break
             below = rows[-1][0]
