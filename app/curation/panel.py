@@ -34,7 +34,7 @@ from app.icons import icon
 from app.theme import GRID_PX, theme_named
 from core.curation.query import EXAMPLE
 from core.errors import CommandRefusedError
-from core.project import ReviewState
+from core.project import PointKey, ReviewState, outranked_between
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -305,9 +305,15 @@ class CuratePanel(QScrollArea):
         verdict = "kept" if found.kept[row, joint] else "discarded"
         residuals = diagnosis.loo_residual_px[row, :, joint]
         worst = float(np.nanmax(residuals)) if np.isfinite(residuals).any() else float("nan")
-        return (
-            f"<b>{name}</b>  {verdict} · worst {pixels(worst)} · {ReviewState(state).name.lower()}"
-        )
+        decided = ReviewState(state).name.lower()
+        if PointKey(diagnosis.frame, diagnosis.persons[row], joint) in self._outranked(diagnosis):
+            decided += ", but a label contradicts it"
+        return f"<b>{name}</b>  {verdict} · worst {pixels(worst)} · {decided}"
+
+    def _outranked(self, diagnosis: FrameDiagnosis) -> frozenset[PointKey]:
+        """The accepted points of the frame that count no more."""
+        labels = self._session.require_project().labels
+        return outranked_between(labels, diagnosis.frame, diagnosis.frame + 1)
 
     def _told(self, diagnosis: FrameDiagnosis, rows: slice) -> str:
         seen = diagnosis.observed[rows].any(axis=1)
@@ -319,6 +325,10 @@ class CuratePanel(QScrollArea):
             number = int((state == which).sum())
             if number:
                 parts.append(f"{number} {which.name.lower()}")
+        of = diagnosis.persons[rows]
+        contradicted = sum(key.person in of for key in self._outranked(diagnosis))
+        if contradicted:
+            parts.append(f"{contradicted} contradicted by a label")
         left = int((kept & (state == ReviewState.UNREVIEWED)).sum())
         parts.append(f"{left} to judge" if left else "nothing to judge")
         return " · ".join(parts)

@@ -24,7 +24,7 @@ from app.inspector.trust import confirm, rescue, take_back, unmute
 from app.theme import GRID_PX, theme_named
 from core.diagnosis import swaps_in_frame
 from core.errors import CommandRefusedError
-from core.project import PointKey, ReviewState
+from core.project import PointKey, ReviewState, outranked_between
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,6 +39,8 @@ _STATES = {
     ReviewState.LOCKED: "Locked",
     ReviewState.REJECTED: "Rejected",
 }
+
+OUTRANKED = "A label contradicts it: the accepted point counts no more."
 
 
 class VerdictCard(QFrame):
@@ -128,7 +130,11 @@ class VerdictCard(QFrame):
         self.review.setVisible(review is not None)
         if review is not None:
             when = local_time(review.time)
-            self.review.setText(f"{_STATES[state]} by {review.annotator}, {when}.")
+            text = f"{_STATES[state]} by {review.annotator}, {when}."
+            key = PointKey(diagnosis.frame, diagnosis.persons[row], joint)
+            if key in outranked_between(project.labels, key.frame, key.frame + 1):
+                text += f" {OUTRANKED}"
+            self.review.setText(text)
         can_edit = not project.read_only
         is_open = can_edit and not explanation.kept and state == ReviewState.UNREVIEWED
         self.rescue.setVisible(is_open and not explanation.degenerate)

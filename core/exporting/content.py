@@ -127,6 +127,7 @@ class Content:
         views: joints in views.
         space: joints in space.
         records: where they come from.
+        num_outranked: accepted points that are left out, since somebody placed their joints.
         go_on: called before the poses of a view or a person are made; raises to stop an export.
     """
 
@@ -135,6 +136,7 @@ class Content:
     views: ViewRows
     space: SpaceRows
     records: tuple[Record, ...]
+    num_outranked: int = 0
     go_on: Callable[[], None] | None = None
 
     @property

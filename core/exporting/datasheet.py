@@ -141,6 +141,7 @@ def _summary(content: Content, request: Request) -> dict[str, Any]:
         "first_frame_number": spec.first_frame_number,
         "points_in_views": {kind.name.lower(): count for kind, count in sorted(in_views.items())},
         "points_in_space": {kind.name.lower(): count for kind, count in sorted(kinds.items())},
+        "accepted_points_outranked_by_labels": content.num_outranked,
         "annotators": sorted({record.annotator for record in content.records}),
         "sources": _sources(content),
         "settings_now": settings,
@@ -185,6 +186,13 @@ def _markdown(content: Content, request: Request, told: dict[str, Any], files: l
         views, space = (told[f"points_in_{where}"].get(name, 0) for where in ("views", "space"))
         if views or space:
             lines.append(f"| {text} | {views:,} | {space:,} |")
+    if content.num_outranked:
+        are = "point is" if content.num_outranked == 1 else "points are"
+        lines += [
+            "",
+            f"{content.num_outranked:,} accepted {are} left out: somebody placed the joint in a"
+            " view or in space, and what is placed comes first.",
+        ]
     lines += ["", "## Files", "", f"{request.format.files}.", ""]
     shown = [name for name in files if name != CSV]
     lines += [f"- `{name}`" for name in shown[:40]]

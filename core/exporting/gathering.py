@@ -3,7 +3,8 @@
 Labels are what people placed or imported, in the views and in space, and, where a joint has no 3D
 label, the DLT of its labels in two views or more, as a training makes it. Accepted pseudo-labels
 are points in space; in a view they stand where they are projected to, inside the picture, unless a
-label stands there. Muted observations play no part: what somebody muted is about triangulation.
+label stands there. One whose joint somebody placed in any view is left out and counted, as a
+training leaves it out. Muted observations play no part: what somebody muted is about triangulation.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import numpy as np
 from core.errors import CommandRefusedError
 from core.exporting.content import VISIBILITIES, Content, Kind, Record, SpaceRows, ViewRows
 from core.geometry import triangulate
-from core.project import HAND, REPROJECTED, Provenance
+from core.project import HAND, REPROJECTED, Provenance, outranked_between
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -106,6 +107,7 @@ class _Gathering:
         self._space: list[SpaceRows] = []
         self._labelled: dict[int, set[tuple[int, int, int]]] = {}
         self._labelled_space: dict[int, set[tuple[int, int]]] = {}
+        self._num_outranked = 0
 
     def take_labels(self, start: int, stop: int) -> None:
         """Labels of the frames start…stop-1, and what they make in space."""
@@ -149,6 +151,10 @@ class _Gathering:
     def take_accepted(self, start: int, stop: int) -> None:
         """Accepted points of the frames start…stop-1 that no label speaks of, and their images."""
         rows = self._meant(self._project.labels.rows_between("accepted", start, stop), [0, 1, 2], 3)
+        outranked = outranked_between(self._project.labels, start, stop)
+        num_rows = len(rows)
+        rows = [row for row in rows if row[:3] not in outranked]
+        self._num_outranked += num_rows - len(rows)
         known = self._labelled_space.get(start, set())
         rows = [row for row in rows if (row[0], row[1] << 16 | row[2]) not in known]
         keys = _keys(rows, 3)
@@ -182,6 +188,7 @@ class _Gathering:
             views=_sorted(views, (3, 2, 0, 1)),
             space=_sorted(space, (2, 0, 1)),
             records=tuple(self._records),
+            num_outranked=self._num_outranked,
         )
 
     def _images(

@@ -35,6 +35,7 @@ from core.project.edits import (
 from core.project.journal import BulkLabels
 from core.project.label_rows import Label, LabelRows
 from core.project.merge import Conflict, Merge, MergePlan, plan_merge
+from core.project.outranking import outranked_between
 from core.project.people_edits import (
     RemoveSwap,
     SetTrackPoints,
@@ -99,5 +100,6 @@ __all__ = [
     "SwapIdentities",
     "SwapPersonLabels",
     "Visibility",
+    "outranked_between",
     "plan_merge",
 ]

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QLabel
 
 from app.main_window import MainWindow
 from app.preferences import Preferences
 from app.shot import settle
-from core.project import Project, ReviewState
+from core.project import JointKey, Project, ReviewState, SetJoints
 from core.project.runs.config import TrainConfig
 from core.project.runs.folder import RunFolder
 from tests.app.views_world import make_project, make_world
@@ -218,3 +218,24 @@ def test_that_the_timeline_tells_what_is_left_to_judge(window):
     place = QPoint(round(track.x_of(0)), round(track.row_top(column) + 3))
     assert "joints judged" in track.tip(2, track.frame_at(place.x()))
     assert "nothing judged yet" in track.tip(3, 0)
+
+
+def test_that_a_label_after_accepting_is_told_to_contradict_it(window):
+    session, curate = window.session, window.panels.curate
+    press(window, Qt.Key.Key_Return)
+    rest(window)
+    card = window.panels.inspector.joint_page.card
+    assert "contradict" not in facts_of(curate)
+    key = JointKey(0, 0, 2, 5)
+    session.apply(SetJoints(keys=(key,), points_px=((30.0, 40.0),)))
+    rest(window)
+    assert "accepted, but a label contradicts it" in facts_of(curate)
+    assert "1 contradicted by a label" in facts_of(curate)
+    window.docks.show(window.panels.inspector)
+    rest(window)
+    assert "counts no more" in card.review.text()
+    window.docks.show(curate)
+
+
+def facts_of(curate):
+    return " ".join(label.text() for label in curate.findChildren(QLabel))

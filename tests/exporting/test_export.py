@@ -126,8 +126,28 @@ def test_a_label_in_space_counts_more_than_labels_in_views_and_both_more_than_ac
     assert abs(content.of_person(person[0]).points[0, WRIST] - 9).max() > 1
     assert len(content.of_person(person[2]).frames) == 2
     accepted = gather(project, "accepted")
-    assert accepted.of_person(person[0]).points[0, WRIST].tolist() == [9, 9, 9]
-    assert set(accepted.frames.tolist()) == {2, 4, 5}
+    assert person[0] not in accepted.persons, "placed by hand in views: that comes first"
+    assert set(accepted.frames.tolist()) == {4, 5}
+
+
+def test_an_accepted_point_is_left_out_and_told_once_its_joint_is_placed_in_one_view(
+    made, tmp_path
+):
+    shutil.copytree(made, tmp_path / "again.trilabel")
+    with Project.open(tmp_path / "again.trilabel") as project:
+        person = project.persons[2]
+        project.apply(SetJoints(keys=(JointKey(5, 1, person, ANKLE),), points_px=((3.0, 4.0),)))
+        content = gather(project, "both")
+        found = {(k[0], k[1], k[2]) for k in content.space.keys.tolist()}
+        assert (5, person, WRIST) in found
+        assert (5, person, ANKLE) not in found, "as a training leaves it out"
+        views = {(k[0], k[2], k[3]): k[1] for k in content.views.keys.tolist()}
+        assert views[5, person, ANKLE] == 1, "the label alone, no projection of the accepted point"
+        out = export_project(project, tmp_path / "out", format="npz", what="both")
+        assert "2 accepted points are left out" in (tmp_path / "out/DATASHEET.md").read_text()
+        assert out
+        told = json.loads((tmp_path / "out/datasheet.json").read_text())
+        assert told["accepted_points_outranked_by_labels"] == 2
 
 
 def test_accepted_points_stand_in_views_where_they_project_to_inside_the_picture(project):
