@@ -173,6 +173,12 @@ class Docks(QObject):
         dock = QDockWidget(panel.title)
         dock.setObjectName(f"dock_{panel.title.lower()}")
         dock.setWidget(panel.widget)
+        # Qt keeps what is behind another tab visible, far off the screen, where it would go on
+        # counting and painting. Hidden, it keeps its room, or the whole group would shrink.
+        policy = panel.widget.sizePolicy()
+        policy.setRetainSizeWhenHidden(True)
+        panel.widget.setSizePolicy(policy)
+        dock.visibilityChanged.connect(panel.widget.setVisible)
         group = self._groups[panel.group]
         self._window.addDockWidget(_BOTTOM if panel.group == "time" else _RIGHT, dock)
         group.append(dock)
