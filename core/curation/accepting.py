@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from core.curation.grounds import HANDS, grounded
 from core.curation.pseudo import pseudo_blocks, pseudo_labels, resolved_settings
 from core.errors import CommandRefusedError
 from core.project import (
@@ -53,6 +54,7 @@ class Selection:
         wss_mm: (N,).
         worst_loo_px: (N,).
         weights: (N, C).
+        reprojected: (N, C) bool: the view took part with a reprojected label.
         num_hand: (N,) views in which a person placed the joint.
         state: (N,) values of `ReviewState`.
         settings: that it was triangulated with.
@@ -65,6 +67,7 @@ class Selection:
     wss_mm: NDArray[np.float64]
     worst_loo_px: NDArray[np.float64]
     weights: NDArray[np.float64]
+    reprojected: NDArray[np.bool_]
     num_hand: NDArray[np.int64]
     state: NDArray[np.uint8]
     settings: TriangulationSettings
@@ -125,6 +128,7 @@ def _columns(labels: PseudoLabels, mask: NDArray[np.bool_]) -> dict[str, NDArray
         "wss_mm": labels.wss_mm[mask],
         "worst_loo_px": labels.worst_loo_px[mask],
         "weights": labels.weights.swapaxes(2, 3)[mask],
+        "reprojected": labels.reprojected.swapaxes(2, 3)[mask],
         "num_hand": labels.num_hand[mask],
         "state": labels.state[mask],
     }
@@ -229,7 +233,7 @@ def accept(
         edits.append(AcceptPoints(points=points, state=state, name=name, keeps_known=is_lock))
     if has_own.any():
         keys = selection.where(has_own).point_keys
-        edits.append(SetReviews(keys=keys, state=state, source=selection.source, name=name))
+        edits.append(SetReviews(keys=keys, state=state, source=HANDS, name=name))
     return edits[0] if len(edits) == 1 else Several(edits=tuple(edits), name=name)
 
 
@@ -306,22 +310,26 @@ def _accepted_points(source: FrameSource, selection: Selection) -> tuple[Accepte
         selection.wss_mm.tolist(),
         selection.worst_loo_px.tolist(),
         selection.weights.round(4).tolist(),
+        selection.reprojected.tolist(),
     )
     return tuple(
         AcceptedPoint(
             key=key,
             point_mm=(x, y, z),
-            provenance=Provenance(
-                source=selection.source,
-                round=origins[key.frame][0],
-                weights_hash=origins[key.frame][1],
-                wss_mm=wss_mm,
-                worst_loo_px=worst_px,
-                scale_mm=settings.scale_mm,
-                weighting=settings.weighting,
-                rule=settings.rule if is_kept else RESCUED,
-                weights=tuple(weights),
+            provenance=grounded(
+                Provenance(
+                    source=selection.source,
+                    round=origins[key.frame][0],
+                    weights_hash=origins[key.frame][1],
+                    wss_mm=wss_mm,
+                    worst_loo_px=worst_px,
+                    scale_mm=settings.scale_mm,
+                    weighting=settings.weighting,
+                    rule=settings.rule if is_kept else RESCUED,
+                    weights=tuple(weights),
+                ),
+                put,
             ),
         )
-        for key, (x, y, z), is_kept, wss_mm, worst_px, weights in zip(*columns, strict=True)
+        for key, (x, y, z), is_kept, wss_mm, worst_px, weights, put in zip(*columns, strict=True)
     )

@@ -83,6 +83,11 @@ class PseudoLabels:
         return np.asarray(self.observed.any(axis=2))
 
     @property
+    def reprojected(self) -> NDArray[np.bool_]:
+        """(F, P, C, J) whether a label that was put from elsewhere took part."""
+        return np.asarray((self.source == Source.REPROJECTED) & self.observed)
+
+    @property
     def num_hand(self) -> NDArray[np.int64]:
         """(F, P, J) in how many views a person placed the joint."""
         return ((self.source == Source.HAND) & self.observed).sum(axis=2)

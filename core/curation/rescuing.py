@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from core.curation.accepting import RESCUED
+from core.curation.grounds import grounded
 from core.diagnosis import diagnose_frame
 from core.errors import CommandRefusedError
 from core.project import AcceptedPoint, AcceptPoints, PointKey, Provenance
@@ -59,7 +60,8 @@ def rescued(
             f"{name} of #{person} has no 3D point: place it by hand in two views."
         )
     residuals = diagnosis.loo_residual_px[person_row, :, joint]
-    residuals = residuals[diagnosis.observed[person_row, :, joint] & np.isfinite(residuals)]
+    put = diagnosis.reprojected[person_row, :, joint] & diagnosis.observed[person_row, :, joint]
+    residuals = residuals[diagnosis.observed[person_row, :, joint] & np.isfinite(residuals) & ~put]
     round_number, weights_hash = source.origin(diagnosis.frame)
     x, y, z = point.tolist()
     words = f" without {', '.join(source.rig.names[c] for c in without)}" if without else ""
@@ -74,6 +76,7 @@ def rescued(
         rule=RESCUED,
         weights=tuple(found.weights[person_row, :, joint].round(4).tolist()),
     )
+    provenance = grounded(provenance, put.tolist())
     key = PointKey(diagnosis.frame, person, joint)
     return AcceptPoints(
         points=(AcceptedPoint(key=key, point_mm=(x, y, z), provenance=provenance),),

@@ -40,6 +40,7 @@ _COLUMNS = (
     *("x_px", "y_px", "visibility", "x_mm", "y_mm", "z_mm"),
     *("kind", "origin", "annotator", "time", "residual_px", "num_views", "weight", "weights"),
     *("run", "round", "weights_file", "wss_mm", "worst_loo_px", "scale_mm", "weighting", "rule"),
+    "rests_on",
 )
 _KINDS = {
     Kind.HAND: "placed by hand",
@@ -154,8 +155,14 @@ def _sources(content: Content) -> list[dict[str, Any]]:
     for number in content.space.record.tolist():
         of = content.records[number].provenance
         if of is not None:
-            found[of.source, of.round, of.weights_hash, of.scale_mm, of.weighting, of.rule] += 1
-    names = ("source", "round", "weights_file", "scale_mm", "weighting", "rule")
+            found[
+                of.source,
+                of.round,
+                of.weights_hash,
+                of.scale_mm,
+                *(of.weighting, of.rule, of.rests_on),
+            ] += 1
+    names = ("source", "round", "weights_file", "scale_mm", "weighting", "rule", "rests_on")
     return [
         {**dict(zip(names, key, strict=True)), "points": count}
         for key, count in found.most_common()
@@ -227,14 +234,15 @@ def _told_sources(told: dict[str, Any]) -> list[str]:
         "",
         "## Where accepted points come from",
         "",
-        "| source | round | weights file | noise scale | weighting | rule | points |",
-        "|---|---:|---|---:|---|---|---:|",
+        "| source | round | weights file | noise scale | weighting | rule | rests on | points |",
+        "|---|---:|---|---:|---|---|---|---:|",
     ]
     for row in told["sources"]:
         scale = "–" if row["scale_mm"] is None else f"{row['scale_mm']:.1f} mm"
         cells = (
             *(row["source"], "–" if row["round"] is None else row["round"]),
             *(row["weights_file"] or "–", scale, row["weighting"] or "–", row["rule"] or "–"),
+            row["rests_on"] or "–",
             f"{row['points']:,}",
         )
         lines.append(f"| {' | '.join(map(str, cells))} |")
@@ -323,6 +331,7 @@ def _story(record: Record) -> dict[str, Any]:
         "scale_mm": "" if of.scale_mm is None else _shown(of.scale_mm),
         "weighting": of.weighting,
         "rule": of.rule,
+        "rests_on": of.rests_on,
     }
 
 

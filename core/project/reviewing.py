@@ -54,7 +54,12 @@ class Provenance:
         scale_mm: noise scale in force; None where there was none.
         weighting: as in the settings.
         rule: discard rule in force, or ``rescued`` where somebody took it against the rule.
-        weights: of the cameras in the rig's order; 0 = no part in the point, NaN = not known.
+        weights: of the cameras in the rig's order; 0 = no part in the point, NaN = not known, as
+            of a view that was reprojected.
+        rests_on: ``views`` that a network or a person saw; ``reprojected``, where fewer than two
+            did and labels put there from elsewhere make the point; ``views, reprojected`` where
+            both have part; empty = not known. Scatter and residual are NaN where they would judge
+            reprojected labels by what these were made from.
     """
 
     source: str
@@ -66,6 +71,7 @@ class Provenance:
     weighting: str = ""
     rule: str = ""
     weights: tuple[float, ...] = ()
+    rests_on: str = ""
 
     def to_json(self) -> str:
         """Text for the store; NaN becomes null."""
@@ -80,6 +86,7 @@ class Provenance:
                 "weighting": self.weighting,
                 "rule": self.rule,
                 "weights": [_or_none(weight) for weight in self.weights],
+                "rests_on": self.rests_on,
             },
             separators=(",", ":"),
             allow_nan=False,
@@ -99,6 +106,7 @@ class Provenance:
             weighting=values["weighting"],
             rule=values["rule"],
             weights=tuple(_or_nan(weight) for weight in values["weights"]),
+            rests_on=values.get("rests_on", ""),
         )
 
 

@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from core.curation.accepting import select
+from core.curation.accepting import accept, select, select_at
 from core.curation.query import parse_query
 from core.curation.queue import build_queue
 from core.curation.sources import DetectionSource
 from core.diagnosis import diagnose_frame, explain_joint
 from core.labelling import MoveInSpace, chosen_views, reproject
-from core.project import JointKey, PointKey, SetOverrides
+from core.project import JointKey, PointKey, Provenance, SetJoints, SetOverrides
 from core.settings import TriangulationSettings
 from tests.app.views_world import make_project, make_world
 
@@ -68,3 +68,48 @@ def test_the_queue_expects_of_reprojected_views_what_it_expects_of_none(dragged)
     dragged.apply(SetOverrides(keys=keys, factor=0.0))
     assert reprojected == pytest.approx(expected_mm())
     assert reprojected > seen + 1.0
+
+
+def test_what_is_accepted_of_reprojected_views_says_so_and_has_no_figures(dragged):
+    source = DetectionSource(dragged)
+    chosen = select(dragged, source, SETTINGS, parse_query("kept person=0 frame=1", dragged))
+    dragged.apply(accept(source, chosen))
+    rows = dragged.accepted_between(0, 1)
+    stories = {
+        PointKey(*key): Provenance.from_json(text)
+        for key, text in zip(rows.keys.tolist(), rows.provenance, strict=True)
+    }
+    story = stories.pop(KEY)
+    assert story.rests_on == "reprojected"
+    assert np.isnan([story.wss_mm, story.worst_loo_px, *story.weights]).all()
+    assert {other.rests_on for other in stories.values()} == {"views"}
+    assert np.isfinite([other.wss_mm for other in stories.values()]).all()
+
+
+def test_what_two_views_and_reprojected_ones_make_rests_on_both(dragged):
+    dragged.undo()
+    seen = dragged.observations(0)
+    point = diagnose_frame(seen, dragged.rig, SETTINGS).triangulation.points_mm[0, KEY.joint]
+    moved = reproject(dragged.rig, seen, KEY, point, range(4))
+    dragged.apply(MoveInSpace(reprojection=moved))
+    source = DetectionSource(dragged)
+    chosen = select_at(dragged, source, SETTINGS, 0, person=0, joint=KEY.joint)
+    dragged.apply(accept(source, chosen))
+    story = Provenance.from_json(dragged.accepted_between(0, 1).provenance[0])
+    assert story.rests_on == "views, reprojected"
+    assert np.isnan(story.wss_mm)
+    assert np.isfinite(story.worst_loo_px)
+    assert np.isnan(story.weights[:4]).all()
+    assert (np.array(story.weights[4:]) > 0.05).any()
+
+
+def test_labels_that_make_the_point_themselves_are_named_as_its_source(dragged):
+    dragged.undo()
+    image = dragged.rig.project(np.array([[0.0, 0.0, 1000.0]]))[:, 0]
+    keys = tuple(JointKey(0, camera, 0, KEY.joint) for camera in (0, 4))
+    points = tuple((float(image[c, 0]), float(image[c, 1])) for c in (0, 4))
+    dragged.apply(SetJoints(keys=keys, points_px=points))
+    source = DetectionSource(dragged)
+    chosen = select_at(dragged, source, SETTINGS, 0, person=0, joint=KEY.joint)
+    dragged.apply(accept(source, chosen))
+    assert dragged.review(KEY).source == "hand labels"
