@@ -43,17 +43,25 @@ def page(qtbot, session):
     return page
 
 
+def follow():
+    """Let the page follow, as it does once the views have painted."""
+    for _ in range(3):
+        QApplication.processEvents()
+
+
 def discarded(session):
     """λ so small that the outlier alone is what discards the joint."""
     session.set_settings(weighting="pairwise", sigma_mm=10.0, wss_threshold_mm=60.0, scale_mm=10.0)
     diagnosis = session.diagnosis
     assert not diagnosis.triangulation.kept[session.person_row, JOINT]
+    follow()
 
 
 def click_bar(page, camera):
     cell = page.strip.cell(camera)
     place = QPoint(round(cell.center().x()), 30)
     QTest.mouseClick(page.strip, Qt.MouseButton.LeftButton, pos=place)
+    follow()
 
 
 def test_a_click_on_a_bar_mutes_the_view_and_another_lets_it_count_again(session, page):
@@ -89,6 +97,7 @@ def test_what_nobody_sees_cannot_be_muted(session, page, qtbot):
     unseen = np.argwhere(~session.diagnosis.observed[row])
     camera, joint = unseen[0].tolist()
     session.select(joint=joint)
+    follow()
     with qtbot.waitSignal(session.message_posted) as told:
         click_bar(page, camera)
     assert "does not see it" in told.args[0]
@@ -134,6 +143,7 @@ def test_rescue_takes_the_point_without_the_view_that_is_to_blame(session, page)
     assert page.card.rescue.isVisible()
     assert "ace_2" in page.card.choices.actions()[0].text()
     QTest.mouseClick(page.card.rescue, Qt.MouseButton.LeftButton, pos=QPoint(8, 8))
+    follow()
     (persons, points) = session.project.accepted(0)
     assert persons == (PERSON,)
     truth = make_world(num_persons=5, num_frames=3).truth_mm[0, PERSON, JOINT]
@@ -144,6 +154,7 @@ def test_rescue_takes_the_point_without_the_view_that_is_to_blame(session, page)
     assert not page.card.rescue.isVisible()
     assert page.card.take_back.isVisible()
     QTest.mouseClick(page.card.take_back, Qt.MouseButton.LeftButton)
+    follow()
     assert session.project.accepted(0)[0] == ()
     assert page.card.rescue.isVisible()
 
@@ -158,6 +169,7 @@ def test_rescue_as_it_is_takes_the_point_that_is_shown(session, page):
 def test_confirm_rejects_the_joint_and_can_be_taken_back(session, page):
     discarded(session)
     QTest.mouseClick(page.card.confirm, Qt.MouseButton.LeftButton)
+    follow()
     review = session.project.review(PointKey(0, PERSON, JOINT))
     assert review.state == "rejected"
     assert not page.card.confirm.isVisible()
@@ -165,11 +177,13 @@ def test_confirm_rejects_the_joint_and_can_be_taken_back(session, page):
     with pytest.raises(CommandRefusedError, match="already"):
         confirm(session)
     session.undo()
+    follow()
     assert page.card.confirm.isVisible()
 
 
 def test_a_kept_joint_offers_neither(session, page):
     session.select(joint=0)
+    follow()
     assert session.diagnosis.triangulation.kept[session.person_row, 0]
     assert not page.card.rescue.isVisible()
     assert not page.card.confirm.isVisible()
