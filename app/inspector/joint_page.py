@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from app.session import Session
     from core.diagnosis import FrameDiagnosis, JointExplanation
 
+_ENOUGH = 2  # views determine a point
+
 
 class JointPage(QScrollArea):
     """Follows the selection."""
@@ -137,6 +139,8 @@ class JointPage(QScrollArea):
         if uncertainty is not None:
             axes = " × ".join(length(float(axis)) for axis in uncertainty.semi_axes_mm)
             text += f"\nuncertain by {axes} (1 σ)"
+        elif diagnosis.reprojected[row, :, joint].any():
+            text += "\nhow uncertain it is, nobody knows: only reprojected views agree on it"
         return text
 
 
@@ -144,13 +148,16 @@ def _standing(
     explanation: JointExplanation, diagnosis: FrameDiagnosis, row: int, joint: int
 ) -> Standing:
     weights = diagnosis.triangulation.weights[row, :, joint]
-    seen = diagnosis.observed[row, :, joint]
+    put = diagnosis.reprojected[row, :, joint]
+    seen = diagnosis.observed[row, :, joint] & ~put
+    agreeing = int((seen & (weights > SUPPORT_WEIGHT)).sum())
     return Standing(
+        # Reprojected views scatter about what they were made from: that would tell nothing.
         wss_mm=float("nan")
-        if explanation.degenerate
+        if explanation.degenerate or (put.any() and agreeing < _ENOUGH)
         else float(diagnosis.triangulation.wss_mm[row, joint]),
         threshold_mm=effective_lengths_mm(diagnosis.settings).wss_threshold_mm,
-        num_agreeing=int((seen & (weights > SUPPORT_WEIGHT)).sum()),
+        num_agreeing=agreeing,
         num_seen=int(seen.sum()),
         num_needed=diagnosis.settings.min_views,
         rule=explanation.rule,

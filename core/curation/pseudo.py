@@ -17,9 +17,9 @@ import numpy as np
 from core.diagnosis import estimate_recording_scale_mm
 from core.diagnosis.engine import (
     imaged_left_out,
+    left_out_by_evidence,
     observed_in,
     robust,
-    robust_leave_one_out,
     straightened,
 )
 from core.diagnosis.lengths import arguments
@@ -141,8 +141,8 @@ def pseudo_labels(
     found = _Arrays.empty(raw.shape[:-1])
     frame, row = np.nonzero(observed_in(raw).any(axis=(-1, -2)))
     if len(frame):
-        hand = block.source[:, chosen][frame, row] == Source.HAND
-        found.fill((frame, row), source, raw[frame, row], hand, settings)
+        said = block.source[:, chosen][frame, row]
+        found.fill((frame, row), source, raw[frame, row], said, settings)
     reprojected = block.source[:, chosen] == Source.REPROJECTED
     return PseudoLabels(
         start=start,
@@ -213,16 +213,16 @@ class _Arrays:
         place: tuple[NDArray[np.int64], NDArray[np.int64]],
         source: FrameSource,
         raw_px: Floats,
-        hand: NDArray[np.bool_],
+        said: NDArray[np.uint8],
         settings: TriangulationSettings,
     ) -> None:
-        """Triangulate people at some places: raw points (N, C, J, 2), and which are by hand."""
+        """Triangulate people at some places: raw points (N, C, J, 2), and their sources."""
         rig = source.rig
+        hand, reprojected = said == Source.HAND, said == Source.REPROJECTED
         points, observed = straightened(rig, raw_px)
         found = robust(points, rig.projections, observed, arguments(settings), hand)
-        others = robust_leave_one_out(
-            points, rig.projections, observed, found.weights**settings.row_exponent
-        )
+        factors = found.weights**settings.row_exponent
+        others = left_out_by_evidence(points, rig.projections, observed, factors, reprojected)
         self.observed[place] = observed
         self.points_mm[place] = found.points_mm
         self.kept[place] = found.kept & observed.any(axis=-2)

@@ -117,6 +117,36 @@ def robust_leave_one_out(
     return found
 
 
+def left_out_by_evidence(
+    points_px: Floats,
+    projections: Floats,
+    observed: Bools,
+    factors: Array,
+    reprojected: Bools,
+) -> LeaveOneOut[Array]:
+    """`robust_leave_one_out`, where the reprojected views are nobody's witnesses.
+
+    They agree with what they were made from, so a view is held against network and hand alone; a
+    reprojected one itself against all others, as it shows where those have it.
+
+    Args:
+        points_px: (..., C, J, 2) undistorted pixels.
+        projections: (C, 3, 4).
+        observed: (..., C, J).
+        factors: (..., C, J) row factors.
+        reprojected: (..., C, J) the label was put there from elsewhere.
+    """
+    found = robust_leave_one_out(points_px, projections, observed, factors)
+    if not (reprojected & observed).any():
+        return found
+    seen, kept = observed & ~reprojected, np.where(reprojected, 0.0, factors)
+    own = robust_leave_one_out(points_px, projections, seen, kept)
+    return LeaveOneOut(
+        points_mm=np.where(reprojected[..., None], found.points_mm, own.points_mm),
+        residuals_px=np.where(reprojected, found.residuals_px, own.residuals_px),
+    )
+
+
 def imaged_left_out(
     rig: Rig, points_px: Floats, others: LeaveOneOut[Array]
 ) -> tuple[Floats, Floats]:

@@ -242,7 +242,7 @@ class _Case:
             scale = effective_lengths_mm(self.settings).scale_mm
             settings = {"weighting": "consensus", "scale_mm": scale}
             self._consensus = self._triangulate(self.seen[None], settings).weights[0, :, 0]
-        agreeing = self.seen & (self._consensus > SUPPORT_WEIGHT)
+        agreeing = self.seen & ~self.reprojected & (self._consensus > SUPPORT_WEIGHT)
         if agreeing.sum() < 3:
             return ()
         return tuple(int(c) for c in np.flatnonzero(self.seen & ~agreeing))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from core.diagnosis.engine import imaged_left_out, observed_in, robust, robust_leave_one_out
+from core.diagnosis.engine import imaged_left_out, left_out_by_evidence, observed_in, robust
 from core.diagnosis.lengths import arguments, with_scale
 from core.observations import Source
 
@@ -45,7 +45,8 @@ class FrameDiagnosis:
         triangulation: points_mm (P, J, 3), weights (P, C, J), … of `robust_triangulate`.
         reprojection_px: (P, C, J, 2) raw pixels of the 3D points, in every view.
         residual_px: (P, C, J) raw pixels between observation and reprojection; NaN = either absent.
-        loo_points_mm: (P, C, J, 3) the point from the views other than c, with their weights.
+        loo_points_mm: (P, C, J, 3) the point from the views other than c, with their weights; from
+            network and hand alone, but where c is reprojected itself.
         loo_reprojection_px: (P, C, J, 2) raw pixels of that point in view c.
         loo_residual_px: (P, C, J) raw pixels between it and the observation in view c; undistorted
             ones where it lies beyond the fold-over of the lens. NaN = either absent.
@@ -93,9 +94,9 @@ def diagnose_frame(
     settings = with_scale(settings, counted, rig.projections)
     hand = observations.source == Source.HAND
     triangulation = robust(undistorted, rig.projections, observed, arguments(settings), hand)
-    others = robust_leave_one_out(
-        undistorted, rig.projections, observed, triangulation.weights**settings.row_exponent
-    )
+    reprojected = observations.source == Source.REPROJECTED
+    factors = triangulation.weights**settings.row_exponent
+    others = left_out_by_evidence(undistorted, rig.projections, observed, factors, reprojected)
     reprojection = rig.project(triangulation.points_mm)
     loo_reprojection, loo_residual = imaged_left_out(rig, points, others)
     return FrameDiagnosis(
@@ -105,7 +106,7 @@ def diagnose_frame(
         observed=observed,
         muted=silent,
         hand=hand,
-        reprojected=observations.source == Source.REPROJECTED,
+        reprojected=reprojected,
         points_px=points,
         undistorted_px=undistorted,
         triangulation=triangulation,

@@ -17,9 +17,9 @@ import numpy as np
 
 from core.diagnosis.engine import (
     imaged_left_out,
+    left_out_by_evidence,
     observed_in,
     robust,
-    robust_leave_one_out,
     straightened,
 )
 from core.diagnosis.lengths import arguments
@@ -278,11 +278,14 @@ def _fill(
     points, observed = straightened(rig, raw)
     found = robust(points, rig.projections, observed, options, hand[frame, row])
     exponent = summary.settings.row_exponent
-    others = robust_leave_one_out(points, rig.projections, observed, found.weights**exponent)
+    put = (block.source == Source.REPROJECTED)[frame, row]
+    factors = found.weights**exponent
+    others = left_out_by_evidence(points, rig.projections, observed, factors, put)
+    residual = np.where(put, np.nan, imaged_left_out(rig, raw, others)[1])
     place = (start + frame, columns[row])
     seen = observed.any(axis=-2)
     kept = found.kept & seen
-    summary.worst_residual_px[place] = _largest(imaged_left_out(rig, raw, others)[1])
+    summary.worst_residual_px[place] = _largest(residual)
     with np.errstate(invalid="ignore"):
         summary.share_discarded[place] = 1 - kept.sum(axis=-1) / seen.sum(axis=-1)
     summary.wss_bin[place] = np.where(seen, _bins(found.wss_mm), NOT_SEEN)

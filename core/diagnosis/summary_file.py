@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from core.diagnosis.source import Progress
 
-_VERSION = 4
+_VERSION = 5
 _ARRAYS = (
     "worst_residual_px",
     "share_discarded",

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 _LEAST_NOISE_PX = 1.0  # nobody marks a joint better than that, however well three views agree
 
+_ENOUGH = 2  # views determine a point
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class JointUncertainty:
@@ -43,7 +45,8 @@ def joint_uncertainty(
 
     The noise is the root mean square of the residuals of the views that count, for the degrees of
     freedom that are left, and at least 1 px. A kept joint's views count by their weights; all
-    views of a discarded one count alike.
+    views of a discarded one count alike. Reprojected views have no part: they say nothing that
+    the views they were made from did not say.
 
     Args:
         diagnosis: of the frame.
@@ -52,16 +55,19 @@ def joint_uncertainty(
         joint: index of the joint.
 
     Returns:
-        None where the joint is degenerate, or the views do not determine it.
+        None where the joint is degenerate, or network and hand do not determine it.
     """
     point = diagnosis.triangulation.points_mm[person_row, joint]
     if not np.isfinite(point).all():
         return None
-    observed = diagnosis.observed[person_row, :, joint]
+    put = diagnosis.reprojected[person_row, :, joint]
+    observed = diagnosis.observed[person_row, :, joint] & ~put
     weights = np.where(observed, 1.0, 0.0)
     if diagnosis.triangulation.kept[person_row, joint]:
-        weights = diagnosis.triangulation.weights[person_row, :, joint]
+        weights = np.where(observed, diagnosis.triangulation.weights[person_row, :, joint], 0.0)
         weights = weights / max(float(weights.max()), 1e-300)
+    if put.any() and (weights > SUPPORT_WEIGHT).sum() < _ENOUGH:
+        return None
     noise = _noise_px(diagnosis.residual_px[person_row, :, joint], weights)
     (covariance,) = point_covariance_mm2(
         point[None], rig.projections, weights=weights[:, None], noise_px=noise

@@ -7,7 +7,7 @@ from core.curation.accepting import accept, select, select_at
 from core.curation.query import parse_query
 from core.curation.queue import build_queue
 from core.curation.sources import DetectionSource
-from core.diagnosis import diagnose_frame, explain_joint
+from core.diagnosis import diagnose_frame, explain_joint, joint_uncertainty, summarise
 from core.labelling import MoveInSpace, chosen_views, reproject
 from core.project import JointKey, PointKey, Provenance, SetJoints, SetOverrides
 from core.settings import TriangulationSettings
@@ -113,3 +113,54 @@ def test_labels_that_make_the_point_themselves_are_named_as_its_source(dragged):
     chosen = select_at(dragged, source, SETTINGS, 0, person=0, joint=KEY.joint)
     dragged.apply(accept(source, chosen))
     assert dragged.review(KEY).source == "hand labels"
+
+
+def test_an_ellipsoid_rests_on_network_and_hand_alone(dragged):
+    diagnosis = diagnose_frame(dragged.observations(0), dragged.rig, SETTINGS)
+    assert diagnosis.triangulation.kept[0, KEY.joint]
+    assert joint_uncertainty(diagnosis, dragged.rig, 0, KEY.joint) is None
+    dragged.undo()
+    seen = dragged.observations(0)
+    before = diagnose_frame(seen, dragged.rig, SETTINGS)
+    point = before.triangulation.points_mm[0, KEY.joint]
+    moved = reproject(dragged.rig, seen, KEY, point, range(5))
+    dragged.apply(MoveInSpace(reprojection=moved))
+    after = diagnose_frame(dragged.observations(0), dragged.rig, SETTINGS)
+    wide, narrow = (
+        joint_uncertainty(each, dragged.rig, 0, KEY.joint).semi_axes_mm[0]
+        for each in (after, before)
+    )
+    assert wide > narrow
+
+
+def test_reprojected_views_are_nobodys_witnesses(dragged):
+    """Two views that disagree by 40 px do so still once all others were put where one has it."""
+    dragged.undo()
+    seen = dragged.observations(0)
+    point = diagnose_frame(seen, dragged.rig, SETTINGS).triangulation.points_mm[0, KEY.joint]
+    views = [c for c in range(8) if c not in (0, 1)]
+    moved = reproject(dragged.rig, seen, KEY, point + np.array([300.0, 0.0, 0.0]), views)
+    dragged.apply(MoveInSpace(reprojection=moved))
+    observations = dragged.observations(0)
+    found = diagnose_frame(observations, dragged.rig, SETTINGS)
+    observations.points_px[0, 2:, KEY.joint] = np.nan
+    alone = diagnose_frame(observations, dragged.rig, SETTINGS)
+    both = [each.loo_residual_px[0, :2, KEY.joint] for each in (found, alone)]
+    np.testing.assert_allclose(*both, rtol=1e-6)
+    source = DetectionSource(dragged)
+    labels = select_at(dragged, source, SETTINGS, 0, person=0, joint=KEY.joint)
+    worst = np.fmax.reduce(both[0]) if np.isfinite(both[0]).any() else np.nan
+    np.testing.assert_allclose(labels.worst_loo_px, [worst])
+
+
+def test_the_timeline_does_not_take_reprojected_views_for_agreement(dragged):
+    dragged.undo()
+    before = summarise(dragged, SETTINGS).worst_residual_px[0, 0]
+    seen = dragged.observations(0)
+    for joint in range(13):
+        key = PointKey(0, 0, joint)
+        point = diagnose_frame(seen, dragged.rig, SETTINGS).triangulation.points_mm[0, joint]
+        moved = reproject(dragged.rig, seen, key, point, range(8))
+        dragged.apply(MoveInSpace(reprojection=moved))
+    assert np.isfinite(before)
+    assert np.isnan(summarise(dragged, SETTINGS).worst_residual_px[0, 0])
