@@ -37,6 +37,7 @@ class Kind(IntEnum):
     REPROJECTED = 2
     TRIANGULATED = 3
     ACCEPTED = 4
+    COPIED = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,8 @@ class Record:
 
     Attributes:
         kind: where it comes from.
-        origin: of a label ``hand``, ``reprojected``, ``import:…``; of an accepted point its source.
+        origin: of a label ``hand``, ``reprojected``, ``copied``, ``import:…``; of an accepted
+            point its source.
         annotator: who placed or accepted it; of a triangulated one those of its labels.
         time: when, ISO 8601; of a triangulated one the latest.
         provenance: of an accepted point.

@@ -45,7 +45,8 @@ _COLUMNS = (
 _KINDS = {
     Kind.HAND: "placed by hand",
     Kind.IMPORTED: "imported with the data",
-    Kind.REPROJECTED: "put by a person where other views, frames or predictions have it",
+    Kind.REPROJECTED: "put by a person where labels of other views, or a drag in 3D, have it",
+    Kind.COPIED: "copied from a prediction or another frame; nobody has confirmed it",
     Kind.TRIANGULATED: "made of labels in two views or more (DLT)",
     Kind.ACCEPTED: "pseudo-labels that a person accepted; in the views where they project to",
 }

@@ -18,7 +18,7 @@ import numpy as np
 from core.errors import CommandRefusedError
 from core.exporting.content import VISIBILITIES, Content, Kind, Record, SpaceRows, ViewRows
 from core.geometry import triangulate
-from core.project import HAND, REPROJECTED, Provenance, outranked_between
+from core.project import COPIED, HAND, REPROJECTED, Provenance, outranked_between
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     Chosen = Callable[[Ints], Bools]
 
 _BLOCK_FRAMES = 256
+_KINDS = {HAND: Kind.HAND, REPROJECTED: Kind.REPROJECTED, COPIED: Kind.COPIED}
 
 
 def gather(
@@ -245,7 +246,10 @@ class _Made:
         given = {tuple(key) for key in known.tolist()}
         joints: dict[tuple[int, int, int], list[int]] = {}
         for number, (frame, _, person, joint, *values) in enumerate(rows):
-            is_there = math.isfinite(points_px[number, 0]) and values[3] != REPROJECTED
+            is_there = math.isfinite(points_px[number, 0]) and values[3] not in (
+                REPROJECTED,
+                COPIED,
+            )
             if is_there and (frame, person, joint) not in given:
                 joints.setdefault((frame, person, joint), []).append(number)
         found = {key: numbers for key, numbers in joints.items() if len(numbers) >= 2}
@@ -310,9 +314,7 @@ def _keys(rows: Sequence[tuple[Any, ...]], size: int) -> Ints:
 
 
 def _kind(origin: str) -> Kind:
-    if origin == HAND:
-        return Kind.HAND
-    return Kind.REPROJECTED if origin == REPROJECTED else Kind.IMPORTED
+    return _KINDS.get(origin, Kind.IMPORTED)
 
 
 def _whole(values: Sequence[int]) -> Ints:

@@ -1,7 +1,9 @@
 """Edits that fill joints from elsewhere: ghosts, another frame, other views, a run's prediction.
 
-Nobody has looked at such a joint in this view yet: it gets the origin `REPROJECTED`, whatever it
-was made from, is drawn translucent, and makes no ghosts until it is placed or confirmed by hand.
+Nobody has placed such a joint in this view: it is drawn translucent, and makes no ghosts until it
+is placed or confirmed by hand. Ghosts come from hand labels and get the origin `REPROJECTED`;
+copies of predictions, of what networks see in other views, or of other frames get `COPIED`, and
+nothing is learned from them before somebody has looked.
 **Hand labels are never written over**, not even those that say "occluded" or "outside".
 """
 
@@ -14,7 +16,7 @@ import numpy as np
 from core.errors import CommandRefusedError
 from core.labelling.placing import row_of
 from core.observations import Source
-from core.project.edits import REPROJECTED, JointKey, SetJoints
+from core.project.edits import COPIED, REPROJECTED, JointKey, SetJoints
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,6 +38,7 @@ def filled(
     cameras: Sequence[int] | None = None,
     joints: Sequence[int] | None = None,
     name: str,
+    origin: str = COPIED,
 ) -> Edit:
     """Put a person's joints where ``points_px`` says, except where there are hand labels.
 
@@ -46,6 +49,7 @@ def filled(
         cameras: in which views; None = all.
         joints: which joints; None = all.
         name: of the step.
+        origin: `COPIED`, or `REPROJECTED` for what hand labels alone put there.
 
     Raises:
         CommandRefusedError: nothing is left to put.
@@ -64,7 +68,7 @@ def filled(
     return SetJoints(
         keys=tuple(JointKey(observations.frame, int(c), person, int(j)) for c, j in places),
         points_px=tuple((float(points_px[c, j, 0]), float(points_px[c, j, 1])) for c, j in places),
-        origin=REPROJECTED,
+        origin=origin,
         name=name,
     )
 
@@ -100,7 +104,8 @@ def accepted_ghosts(
     if not np.isfinite(points).any():
         raise CommandRefusedError("No ghosts: place the joint by hand in two views first.")
     name = f"Accept ghosts of #{person}"
-    return filled(observations, person, points, cameras=cameras, joints=joints, name=name)
+    views = {"cameras": cameras, "joints": joints}
+    return filled(observations, person, points, name=name, origin=REPROJECTED, **views)
 
 
 def copied_from_frame(

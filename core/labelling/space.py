@@ -16,7 +16,7 @@ import numpy as np
 
 from core.errors import CommandRefusedError
 from core.observations import Source
-from core.project.edits import HAND, REPROJECTED, JointKey, PointKey, describe_keys
+from core.project.edits import COPIED, HAND, REPROJECTED, JointKey, PointKey, describe_keys
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -194,6 +194,6 @@ class MoveInSpace:
             visibility = old[key][2] if key in old else "visible"
             rows[key] = (x, y, visibility, HAND if key in moved.by_hand else REPROJECTED)
         for key in unseen:
-            if key in old and old[key][3] == REPROJECTED:
+            if key in old and old[key][3] in (REPROJECTED, COPIED):
                 rows[key] = None
         return {"labels": rows, "overrides": dict.fromkeys(moved.points_px)}

@@ -17,6 +17,7 @@ from core.project.curation_edits import (
     Several,
 )
 from core.project.edits import (
+    COPIED,
     HAND,
     REPROJECTED,
     Change,
@@ -57,6 +58,7 @@ from core.project.steps import Direction, Step
 from core.project.swapping import Swap
 
 __all__ = [
+    "COPIED",
     "HAND",
     "REPROJECTED",
     "AcceptPoints",

@@ -24,7 +24,11 @@ VISIBILITIES: tuple[Visibility, ...] = ("visible", "occluded", "outside")
 HAND = "hand"
 """Origin of what a person set in this tool; other origins are ``import:<where from>``."""
 REPROJECTED = "reprojected"
-"""Origin of a joint that was put from other views, frames or predictions: nobody placed it here."""
+"""Origin of a joint that was put where hand labels of other views have it, and accepted there."""
+COPIED = "copied"
+"""Origin of a joint copied from a prediction or another frame: nobody has looked at it here yet.
+
+It is shown like a reprojected one, and nothing is learned from it before somebody confirms it."""
 
 Value = float | int | str | None
 Key = tuple[int, ...]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from core.project.edits import HAND, REPROJECTED
+from core.project.edits import COPIED, HAND, REPROJECTED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from core.project.edits import Row, Visibility
+
+_PUT = (REPROJECTED, COPIED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +40,8 @@ class LabelRows:
         points_px: (N, 2) float64, raw pixels; NaN where the place is not known or outside.
         visibility: (N,) of `Visibility`.
         is_hand: (N,) bool, put in this tool rather than imported or reprojected.
-        is_reprojected: (N,) bool, where other views put it and somebody accepted that.
+        is_reprojected: (N,) bool, put from elsewhere: no evidence of its own.
+        is_copied: (N,) bool, those of them that nobody has looked at yet.
     """
 
     keys: NDArray[np.int64]
@@ -46,6 +49,7 @@ class LabelRows:
     visibility: NDArray[np.str_]
     is_hand: NDArray[np.bool_]
     is_reprojected: NDArray[np.bool_]
+    is_copied: NDArray[np.bool_]
 
 
 def label_of(row: Row) -> Label:
@@ -66,7 +70,8 @@ def label_rows(rows: Sequence[tuple[Any, ...]]) -> LabelRows:
         points_px=points,
         visibility=visibility,
         is_hand=np.array([origin == HAND for origin in columns[7]], dtype=bool),
-        is_reprojected=np.array([origin == REPROJECTED for origin in columns[7]], dtype=bool),
+        is_reprojected=np.array([origin in _PUT for origin in columns[7]], dtype=bool),
+        is_copied=np.array([origin == COPIED for origin in columns[7]], dtype=bool),
     )
 
 

@@ -1,9 +1,13 @@
 """What people decided about pseudo-labels: accepted ones are learned from, rejected ones never."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
+from core.labelling import accepted_ghosts, confirmed, copied_from_frame, hand_ghosts
 from core.learning.data import Group, open_data
+from core.observations import Source
 from core.project import (
     AcceptedPoint,
     AcceptPoints,
@@ -196,3 +200,36 @@ def test_a_run_learns_from_the_identities_and_tracks_of_its_own_snapshot(project
     np.testing.assert_array_equal(learned(snapshot)[1], boxes)
     assert np.abs(learned(None)[0] - pose).max() > 50.0
     assert np.nanmax(np.abs(learned(None)[1] - boxes)) > 5.0
+
+
+def test_a_copy_that_nobody_has_looked_at_is_no_target_before_it_is_confirmed(project):
+    add_tracks(project)
+    seen = project.observations(4)
+    pixels = project.rig.project(POSES[0, 4])
+    other = dataclasses.replace(seen, persons=(3,), points_px=pixels[None])
+    project.apply(copied_from_frame(seen, other, 3, cameras=(2,)))
+    accept(project, 4, 3, joints=(1,))
+    assert Group(0, 3, 4) not in targets_of(project, use_accepted=False)
+    with opened(project, use_accepted=True) as data:
+        assert np.isfinite(data.points_mm(Group(0, 3, 4))[1]).all(), "a copy contradicts nothing"
+    copied = project.observations(4)
+    assert (copied.source[copied.persons.index(3), 2] == Source.REPROJECTED).all()
+    project.apply(confirmed(copied, [JointKey(4, 2, 3, 0)]))
+    found = targets_of(project, use_accepted=False)[Group(0, 3, 4)]
+    assert np.argwhere(np.isfinite(found).all(-1)).tolist() == [[2, 0]]
+
+
+def test_an_accepted_ghost_is_a_target_of_its_view(project):
+    add_tracks(project)
+    add_labels(project, 4, 3, (0, 1), joints=(0,))
+    seen = project.observations(4)
+    ghosts = hand_ghosts(seen, project.rig)
+    project.apply(accepted_ghosts(ghosts, seen, project.rig, person=3, cameras=(2,)))
+    assert project.label(JointKey(4, 2, 3, 0)).origin == REPROJECTED
+    found = targets_of(project, use_accepted=False)[Group(0, 3, 4)]
+    assert np.isfinite(found[2, 0]).all()
+
+
+def targets_of(project, use_accepted):
+    with opened(project, use_accepted=use_accepted) as data:
+        return {group: data.targets_px(group) for group in data.labelled}

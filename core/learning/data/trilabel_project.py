@@ -1,12 +1,13 @@
 """A trilabel project as a data set: its labels, or its detections in the place of labels.
 
 Labels, identities and tracks come from labels.db (a run's own snapshot, where there is one, so that
-a run that is gone on with learns from what it began with): 3D labels as they are, and
-joints labelled in two or more views triangulated; a label that was reprojected from other views
-has no part in that. Accepted pseudo-labels are handed on by themselves, where they are asked for,
-and what was rejected always. People are where their ground tracks say; without
-a track, about their 3D pose; without that, where the view itself saw them. Nothing else is read: a
-generated match's truth.h5 lies outside the project and is none of its business.
+a run that is gone on with learns from what it began with): 3D labels as they are, and joints
+labelled in two or more views triangulated; a label that was reprojected from other views has no
+part in that, and one that was copied from a prediction or another frame counts for nothing before
+somebody confirms it. Accepted pseudo-labels are handed on by themselves, where they are asked for,
+and what was rejected always. People are where their ground tracks say; without a track, about their
+3D pose; without that, where the view itself saw them. Nothing else is read: a generated match's
+truth.h5 lies outside the project and is none of its business.
 """
 
 from __future__ import annotations
@@ -128,7 +129,9 @@ def _label_table(project: Project) -> LabelTable:
     shape = (len(project.rig), project.skeleton.num_joints)
     label_px = np.full((len(keys), *shape, 2), np.nan)
     points_mm = np.full((len(keys), shape[1], 3), np.nan)
-    label_px[_find(keys, rows.keys[:, [0, 2]]), rows.keys[:, 1], rows.keys[:, 3]] = rows.points_px
+    places = (_find(keys, rows.keys[:, [0, 2]]), rows.keys[:, 1], rows.keys[:, 3])
+    # A copy of a prediction is no target: a network would learn what a network said.
+    label_px[places] = np.where(rows.is_copied[:, None], np.nan, rows.points_px)
     points_mm[_find(keys, point_keys[:, :2]), point_keys[:, 2]] = points
     views_px = label_px.copy()
     frame, camera, person, joint = rows.keys[rows.is_reprojected].T
@@ -250,6 +253,7 @@ def _no_labels() -> LabelRows:
         visibility=np.zeros(0, "U8"),
         is_hand=np.zeros(0, bool),
         is_reprojected=np.zeros(0, bool),
+        is_copied=np.zeros(0, bool),
     )
 
 
