@@ -182,12 +182,15 @@ class Session(Document):
 
     # Edits.
 
-    def apply(self, edit: Edit, *, is_going_on: bool = False) -> Change:
+    def apply(
+        self, edit: Edit, *, is_going_on: bool = False, next_frame: int | None = None
+    ) -> Change:
         """Carry out an edit; it is durable, and everything here is in step, when this returns.
 
         Args:
             edit: what shall be.
             is_going_on: it goes on with the edit before: undo takes both back as one.
+            next_frame: go there once it is durable; the frame that is left is not shown again.
 
         Raises:
             CommandRefusedError: where it cannot be made, or the project is read-only.
@@ -195,6 +198,8 @@ class Session(Document):
         project, cursor = self.require_project(), self._cursor
         place = Place(cursor.frame, cursor.camera, cursor.person, cursor.joint)
         change = project.apply(edit, place=place, is_going_on=is_going_on)
+        if next_frame is not None:
+            self._cursor = replace(cursor, frame=next_frame)
         self._follow(change, cursor)
         return change
 

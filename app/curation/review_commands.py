@@ -128,15 +128,18 @@ class ReviewCommands(QObject):
         selection = self.selection("frame")
         assert source is not None
         left = selection.where(with_care(selection, "accept"))
-        if len(left):
-            self._session.apply(accept(source, left, name=self._name("accept", left)))
-        else:
-            self._session.message_posted.emit("All that is kept on this frame was judged already.")
         frames = source.frames()
         later = frames[frames > self._session.cursor.frame]
-        if not len(later):
+        following = int(later[0]) if len(later) else None
+        if len(left):
+            edit = accept(source, left, name=self._name("accept", left))
+            self._session.apply(edit, next_frame=following)
+        else:
+            self._session.message_posted.emit("All that is kept on this frame was judged already.")
+            if following is not None:
+                self._session.set_frame(following)
+        if following is None:
             raise CommandRefusedError("This was the last frame of what is shown.")
-        self._session.set_frame(int(later[0]))
 
     def _name(self, verb: Verb, selection: Selection) -> str:
         """Name of the step: with the joint's name where it is one."""
