@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QObject, Signal
+from PySide6.QtCore import QObject, QTimer, Signal
 
 from app.jobs import Job
 from core.curation.choices import SourceChoice, open_source, source_choices
@@ -30,8 +30,10 @@ if TYPE_CHECKING:
     from core.project import Change, Project
     from core.settings import TriangulationSettings
 
-_MOST_AT_ONCE = 16
-"""People at frames that are looked at again on the window's thread: about 2 ms each."""
+_MOST_FOLLOWED = 16
+"""An edit of more people at frames than this makes the queue stale."""
+_AT_ONCE = 2
+"""People at frames that are looked at without a pause, on the window's thread: 15 to 20 ms."""
 
 
 class QueueWalk(QObject):
@@ -72,6 +74,10 @@ class QueueWalk(QObject):
         self.error = ""
         for signal in (session.project_closing, session.source_closing):
             signal.connect(self._stop)
+        self._soon = QTimer(self)
+        self._soon.setSingleShot(True)
+        self._soon.setInterval(0)
+        self._soon.timeout.connect(self._catch_up)
         session.project_changed.connect(self._on_project_changed)
         session.source_changed.connect(self._spoil)
         session.settings_changed.connect(self._spoil)
@@ -231,11 +237,22 @@ class QueueWalk(QObject):
             self._drop_job()
             self.build(then_go=self._goes_on)
         elif self._queue is not None:
-            if len(self._queue.people_of(change)) > _MOST_AT_ONCE:
+            if len(self._queue.people_of(change)) > _MOST_FOLLOWED:
                 self._queue = None
             else:
-                self._queue.refresh(change)
+                self._queue.follow(change)
+                self._catch_up()
         self.changed.emit()
+
+    def _catch_up(self) -> None:
+        """Look at those of the latest edit, and at the rest between what else the window does."""
+        if self._queue is None:
+            return
+        self._queue.catch_up(_AT_ONCE)
+        if not self._queue.is_caught_up:
+            self._soon.start()
+        elif not self._soon.isActive():
+            self.changed.emit()
 
     def _count_answers(self, change: Change) -> None:
         judged = change.reviews | change.points

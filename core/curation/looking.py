@@ -151,7 +151,14 @@ class Onlooker:
             self._taught(frame, person, inlier[row * num_joints : (row + 1) * num_joints])
         evidence = evidence_of(points, seen, clicks, shown, P, scale, inlier)
         places = find_hypotheses(evidence, proposals)
-        visible = visible_chance(confidence, seen & ~clicks, self._pictured(shown))
+        about, share = _about(shown, seen, num_joints)
+        visible = visible_chance(confidence, seen & ~clicks, self._pictured(about))
+        # Where no view sees the joint, it most likely is where the person is seen best.
+        nobody: Bools = np.asarray(~seen.any(axis=1))
+        nowhere: Bools = np.asarray(nobody & np.isnan(about).any(axis=1))
+        pictured = (visible > 0) | nowhere[:, None]
+        likely = np.where(pictured, 0.3 + 0.4 * share, 0.0)
+        visible = np.where(nobody[:, None], likely, visible)
         return prospects_of(evidence, places, shown, answered, visible)
 
     def _pictured(self, points_mm: Floats) -> Bools:
@@ -193,6 +200,27 @@ class _People:
     confidence: Floats
     answered: Bools
     state: NDArray[np.uint8]
+
+
+def _about(shown_mm: Floats, seen: Bools, num_joints: int) -> tuple[Floats, Floats]:
+    """Where a joint is, or else the middle of its person; and how much of the person a view sees.
+
+    Args:
+        shown_mm: (N, 3) the points in force, N = people x `num_joints`; NaN = none.
+        seen: (N, C).
+        num_joints: J.
+
+    Returns:
+        (N, 3) mm, NaN where the person has no point at all, and (N, C) shares in [0, 1].
+    """
+    points = shown_mm.reshape(-1, num_joints, 3)
+    known = np.isfinite(points).all(axis=-1, keepdims=True)
+    count = known.sum(axis=1, keepdims=True)
+    total = np.where(known, points, 0.0).sum(axis=1, keepdims=True)
+    middle = np.where(count > 0, total / np.maximum(count, 1), np.nan)
+    share = seen.reshape(len(points), num_joints, -1).mean(axis=1)
+    about = np.where(known, points, middle).reshape(-1, 3)
+    return about, np.repeat(share, num_joints, axis=0)
 
 
 def _gather(

@@ -8,7 +8,7 @@ import pytest
 from core.curation.queue import Filters, build_queue
 from core.curation.ranking import RANKINGS
 from core.curation.sources import DetectionSource
-from core.project import PointKey, Project, SetReviews
+from core.project import JointKey, PointKey, Project, SetOverrides, SetReviews
 from core.project.importing import import_sportcenter
 from core.settings import TriangulationSettings
 from core.synthetic import SynthConfig, synthesise
@@ -151,3 +151,36 @@ def test_that_another_source_that_agrees_leaves_nothing_to_disagree_with(project
 def test_that_stopping_gives_no_queue(project):
     source = DetectionSource(project)
     assert build_queue(project, source, _SETTINGS, progress=lambda _done, _total: False) is None
+
+
+def test_that_a_joint_which_no_view_sees_is_asked_for_where_its_person_is_seen_best(project):
+    frame, person, joint = 6, int(project.observations(6).persons[0]), 5
+    seen = project.observations(frame)
+    row = seen.persons.index(person)
+    keys = tuple(JointKey(frame, camera, person, joint) for camera in range(len(project.rig)))
+    project.apply(SetOverrides(keys=keys, factor=0.0))
+    queue = make_queue(project)
+    filters = Filters(persons=frozenset({person}), joints=frozenset({joint}), frames=range(6, 7))
+    item = queue.next(filters)
+    assert item is not None
+    assert "no view sees" in item.reason
+    shares = np.isfinite(seen.points_px[row]).all(-1).sum(axis=1)
+    assert shares[item.camera] >= np.median(shares)
+    assert item.score < 250
+
+
+def test_that_what_an_answer_teaches_may_be_looked_at_bit_by_bit(project, match):
+    annotator = Annotator(read_truth(match / TRUTH_NAME))
+    whole, queue = make_queue(project), make_queue(project)
+    for _ in range(12):
+        key = whole.next().key
+        queue.skip([key])
+        change = project.apply(annotator.answer(key))
+        whole.refresh(change)
+        queue.follow(change)
+        rounds = 0
+        while not queue.is_caught_up:
+            queue.catch_up(2)
+            rounds += 1
+        assert rounds >= 1
+    assert queue.expected_error_mm == pytest.approx(whole.expected_error_mm)
