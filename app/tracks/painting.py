@@ -29,8 +29,10 @@ if TYPE_CHECKING:
     from core.geometry import Rig
     from core.people.track_edits import Spot
 
-DOT_PX = 7.0
-_SELECTED_DOT_PX = 9.0
+DOT_PX = 8.0
+_SELECTED_DOT_PX = 9.5
+# A number stays in its dot, whatever its digits.
+_NUMBER_PT = (SMALL_PT, 7.5, 5.5)
 _CAMERA_PX = 9.0
 _PAST, _FUTURE = 0.9, 0.45
 _SOLID, _DOTTED = Qt.PenStyle.SolidLine, Qt.PenStyle.DotLine
@@ -189,10 +191,11 @@ def _paint_person(
         painter.setPen(QPen(QColor(theme.accent), 1.6, _DOTTED if who.is_moved else _SOLID))
         painter.setBrush(Qt.BrushStyle.NoBrush)
         painter.drawEllipse(middle, radius + 2, radius + 2)
-    painter.setFont(font(SMALL_PT if who.person < 100 else 6.5, bold=True))
+    number = str(who.person)
+    painter.setFont(font(_NUMBER_PT[min(len(number), len(_NUMBER_PT)) - 1], bold=True))
     painter.setPen(QColor("#101114"))
     box = QRectF(x - 14, y - 8, 28, 16)
-    painter.drawText(box, Qt.AlignmentFlag.AlignCenter, str(who.person))
+    painter.drawText(box, Qt.AlignmentFlag.AlignCenter, number)
 
 
 def _paint_pair(
