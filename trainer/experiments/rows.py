@@ -129,6 +129,21 @@ ROWS = {
             settings=_PEAKS,
         ),
         Row(
+            key="consensus-light",
+            label="consensus weights, 0.25 of L_tri",
+            settings=_loss(
+                gradient="detach_target",
+                weighting="consensus",
+                discard="support",
+                unlabelled_weight=0.25,
+            ),
+        ),
+        Row(
+            key="peaks-light",
+            label="heatmaps triangulated, all views, 0.25 of L_tri",
+            settings=(*_PEAKS, *_loss(unlabelled_weight=0.25)),
+        ),
+        Row(
             key="peaks-teacher",
             label="heatmaps of a mean teacher triangulated, all views",
             settings=(*_PEAKS, *_loss(teacher="true")),
