@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 # A bar that is redrawn more often than this says nothing new.
 _REPORT_INTERVAL_S = 0.1
+# Whoever started a job may be gone before its thread is.
+_going: set[Job] = set()
 
 
 class Job(QObject):
@@ -28,7 +30,9 @@ class Job(QObject):
 
     The work is called with a progress function (done, total) that answers whether to go on.
     ``finished``, ``failed`` or ``cancelled`` says how it went; ``ended`` follows in every case,
-    once its thread has nothing left to do.
+    once its thread has nothing left to do. What the work of a cancelled job answered all the same
+    is ``dropped``, for whoever has to close it. A job without a parent lives until it has ended, so
+    that nobody who goes has to wait for it.
     """
 
     progressed = Signal(int, int, float)
@@ -36,6 +40,7 @@ class Job(QObject):
     failed = Signal(str)
     cancelled = Signal()
     ended = Signal()
+    dropped = Signal(object)
     _answered = Signal(object, str)
 
     def __init__(
@@ -53,6 +58,7 @@ class Job(QObject):
     def start(self) -> None:
         """Begin."""
         self._started = time.monotonic()
+        _going.add(self)
         self._thread.start()
 
     def cancel(self) -> None:
@@ -93,4 +99,7 @@ class Job(QObject):
                 self.failed.emit(error)
             else:
                 self.finished.emit(result)
+        elif result is not None:
+            self.dropped.emit(result)
+        _going.discard(self)
         self.ended.emit()

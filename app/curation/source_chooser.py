@@ -63,18 +63,17 @@ class SourceChooser(QComboBox):
             self._list()
 
     def _stop(self) -> None:
-        """The project is about to be closed."""
+        """The project is about to be closed; both jobs read files of runs alone, none of its."""
         for job in (self._listing, self._opening):
             if job is not None:
                 job.cancel()
-                job.wait()
         self._listing = self._opening = None
 
     def _list(self) -> None:
         project = self._session.project
         if project is None or self._listing is not None:
             return
-        job = Job("Looking for predictions", lambda _progress: source_choices(project), self)
+        job = Job("Looking for predictions", lambda _progress: source_choices(project))
         self._listing = job
         job.finished.connect(self._take)
         job.ended.connect(lambda: self._on_listed(job))
@@ -117,9 +116,10 @@ class SourceChooser(QComboBox):
         project, choice = self._session.require_project(), self._choices[row]
         if self._opening is not None:
             self._opening.cancel()
-        job = Job(f"Opening {choice.title}", lambda _progress: open_source(project, choice), self)
+        job = Job(f"Opening {choice.title}", lambda _progress: open_source(project, choice))
         self._opening = job
         job.finished.connect(lambda source: self._on_opened(job, project, source))
+        job.dropped.connect(_close)
         job.failed.connect(self._session.message_posted)
         job.failed.connect(self._show_current)
         job.ended.connect(lambda: self._on_open_ended(job))
@@ -135,6 +135,10 @@ class SourceChooser(QComboBox):
     def _on_open_ended(self, job: Job) -> None:
         if self._opening is job:
             self._opening = None
+
+
+def _close(source: FrameSource) -> None:
+    source.close()
 
 
 def _identity(source: FrameSource) -> tuple[str | None, int | None]:

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from app.session import Session
 
 _BAR_PX = 96
-# A dialog may be gone before its job's thread is: nothing of the dialog's may hold the job.
-_going: set[Job] = set()
 
 
 class WorkBar(QWidget):
@@ -73,8 +71,6 @@ class WorkBar(QWidget):
         """
         self.cancel()
         job = Job(title, work)
-        _going.add(job)
-        job.ended.connect(lambda: _going.discard(job))
         self._job = job
         job.progressed.connect(self._on_progressed)
         job.finished.connect(lambda result: then(result) if job is self._job else None)

@@ -53,6 +53,7 @@ class Triage(QObject):
         super().__init__(parent)
         self._session = session
         self._job: Job | None = None
+        self._leaving: list[Job] = []
         self.judged: Judged | None = None
         self._seen: tuple[RecordingSummary, NDArray[np.uint8]] | None = None
         session.summary_changed.connect(self._on_summary_changed)
@@ -85,10 +86,17 @@ class Triage(QObject):
         elif self.judged is None or self.judged.persons != summary.persons:
             self._read()
 
-    def _stop(self) -> None:
+    def _drop(self) -> None:
+        """Let go of what is being read; nobody waits for its thread."""
         job, self._job = self._job, None
         if job is not None:
             job.cancel()
+            self._leaving.append(job)
+
+    def _stop(self) -> None:
+        """What is read from is about to be closed."""
+        self._drop()
+        for job in self._leaving:
             job.wait()
 
     def _read(self) -> None:
@@ -96,7 +104,7 @@ class Triage(QObject):
         project, source, summary = session.project, session.source, session.summary
         if project is None or source is None or summary is None:
             return
-        self._stop()
+        self._drop()
         persons, num_frames = summary.persons, summary.num_frames
         job = self._job = Job(
             "Reading reviews", lambda _go: read_judged(project, source, persons, num_frames), self
@@ -111,6 +119,8 @@ class Triage(QObject):
             self.changed.emit()
 
     def _on_ended(self, job: Job) -> None:
+        if job in self._leaving:
+            self._leaving.remove(job)
         if job is self._job:
             self._job = None
 

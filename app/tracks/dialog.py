@@ -269,9 +269,10 @@ class TrackDialog(QDialog):
 
     def _say(self, summary: str, conflicts: tuple[TrackConflict, ...]) -> None:
         self.summary.setText(summary)
-        goes_along = ("labelled", "locked") if self.with_labels.isChecked() else ()
+        # What is locked is in the way all the same: the labels that go along would change.
+        goes_along = ("labelled",) if self.with_labels.isChecked() else ()
         lines = [
-            f"{conflict.text}: {self._listed(conflict.frames)}"
+            f"{self._words(conflict)}: {self._listed(conflict.frames)}"
             for conflict in conflicts
             if conflict.kind not in goes_along
         ]
@@ -280,6 +281,11 @@ class TrackDialog(QDialog):
         nothing = "Nothing is in the way." if self._plan is not None else ""
         self.conflicts.setText("\n".join(lines) or nothing)
         self.adjustSize()
+
+    def _words(self, conflict: TrackConflict) -> str:
+        if conflict.kind == "locked" and self.with_labels.isChecked():
+            return "Locked joints cannot go along; unlock them first"
+        return conflict.text
 
     def _listed(self, frames: tuple[int, ...]) -> str:
         """Such as ``frames 21, 24, 32–39 and 4 more``; the numbers are those people see."""

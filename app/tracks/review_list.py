@@ -139,11 +139,10 @@ class Review(QAbstractListModel):
     # Finding them.
 
     def stop(self) -> None:
-        """Cease to look."""
+        """Cease to look; nobody waits, since the search reads nothing but what it has."""
         self._pause.stop()
         if self._job is not None:
             self._job.cancel()
-            self._job.wait()
             self._job = None
 
     def _on_project_changed(self) -> None:
@@ -186,7 +185,7 @@ class Review(QAbstractListModel):
                 tracks, project.rig, fps=project.fps, size_mm=size, progress=progress
             )
 
-        job = self._job = Job("Looking for crossings", work, self)
+        job = self._job = Job("Looking for crossings", work)
         job.finished.connect(lambda found: self._on_job_done(job, project, found))
         job.failed.connect(self._session.message_posted)
         if changed is None:

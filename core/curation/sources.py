@@ -261,7 +261,7 @@ class RunSource:
             return None
 
     def observations(self, frame: int) -> FrameObservations:
-        """The run's points as network observations, labels on top; bystanders are the project's."""
+        """The run's points as network observations, labels on top; it knows no bystanders."""
         base = self._project.observations(frame)
         found = self.own(frame)
         rows = None if found is None else found.rows

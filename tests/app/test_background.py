@@ -103,3 +103,21 @@ def test_a_job_whose_work_breaks_ends_all_the_same_and_says_so(qtbot, monkeypatc
     assert job.wait()
     assert told == [KeyError], "the traceback is not swallowed"
     assert "KeyError" in said[0]
+
+
+def test_what_a_cancelled_job_answers_all_the_same_is_handed_to_who_closes_it(qtbot):
+    let_go = threading.Event()
+
+    def work(_progress):
+        let_go.wait(10)
+        return "an open file"
+
+    job = Job("open", work)
+    finished = []
+    job.finished.connect(finished.append)
+    job.start()
+    job.cancel()
+    with qtbot.waitSignal(job.dropped, timeout=5_000) as told:
+        let_go.set()
+    assert told.args == ["an open file"]
+    assert not finished

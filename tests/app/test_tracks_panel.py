@@ -12,7 +12,7 @@ from app.preferences import Preferences
 from app.shot import settle
 from app.tracks.dialog import TrackDialog
 from core.people.track_edits import path_between, spot_of
-from core.project import JointKey, Project, SetJoints, SetTrackPoints
+from core.project import JointKey, PointKey, Project, SetJoints, SetReviews, SetTrackPoints
 from tests.app.views_world import make_project, make_world
 
 LEFT = Qt.MouseButton.LeftButton
@@ -226,6 +226,22 @@ def test_that_swapping_shows_what_is_in_the_way_and_is_one_step(tracks):
     session.undo()
     np.testing.assert_array_equal(_spot(tracks, 1, 6), places[0])
     np.testing.assert_array_equal(project.observations(6).points_px, seen)
+
+
+def test_that_a_lock_is_told_where_labels_shall_go_along(tracks):
+    session = tracks.session
+    session.apply(SetJoints(keys=(JointKey(8, 0, 1, 3),), points_px=((300.0, 300.0),)))
+    session.apply(SetReviews(keys=(PointKey(8, 1, 3),), state="locked"))
+    session.set_frame(4)
+    session.select(person=1)
+    tracks.commands.actions["tracks_swap"].trigger()
+    dialog = _dialog(tracks)
+    dialog.other.setCurrentIndex(dialog.other.findData(2))
+    dialog.with_labels.setChecked(True)
+    assert "unlock them first: frame 9" in dialog.conflicts.text()
+    QTest.keyClick(dialog, Qt.Key.Key_Escape)
+    session.undo()
+    session.undo()
 
 
 def test_that_a_dialog_left_changes_nothing(tracks):
