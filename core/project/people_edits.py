@@ -57,7 +57,29 @@ class SwapIdentities:
         if self.move_labels:
             for table in _IN_VIEWS:
                 writes[table] = _exchanged(reader, table, self, (self.camera,))
+        else:
+            writes["overrides"] = self._mutes_that_follow(reader)
         return writes
+
+    def _mutes_that_follow(self, reader: LabelReader) -> dict[Key, Row | None]:
+        """What was muted is a detection, so it goes along; a muted label stays, as it does itself.
+
+        Where a label of the other stands in the way, nothing is muted any more: the label counts.
+        """
+        pair = (self.person, self.other)
+        keys = reader.keys_of_persons("overrides", self.start, self.stop, pair)
+        targets = {
+            key: (*key[:2], pair[1] if key[2] == pair[0] else pair[0], key[3])
+            for key in keys
+            if key[1] == self.camera
+        }
+        labelled = reader.rows("labels", {*targets, *targets.values()})
+        moving = {key: to for key, to in targets.items() if key not in labelled}
+        rows: dict[Key, Row | None] = dict.fromkeys(moving)
+        for key, row in reader.rows("overrides", moving).items():
+            if moving[key] not in labelled:
+                rows[moving[key]] = row
+        return rows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -227,6 +227,21 @@ def test_swapped_detections_belong_to_each_other_for_the_frames_and_the_camera_a
     np.testing.assert_array_equal(project.observations(3).points_px, before[3])
 
 
+def test_what_is_muted_follows_its_detection_when_two_are_swapped(project, make_rows):
+    project.add_import([make_rows([(3, 1, 4), (3, 1, 9)])], "some")
+    project.apply(SetOverrides(keys=(JointKey(3, 1, 4, 2),), factor=0.0))
+    bad = project.observations(3).points_px[0, 1, 2]
+    project.apply(SwapIdentities(camera=1, start=3, stop=4, person=4, other=9))
+    found, muted = project.observations(3), project.muted(3, (4, 9))
+    assert np.argwhere(muted).tolist() == [[1, 1, 2]]
+    np.testing.assert_array_equal(found.points_px[1, 1, 2], bad)
+    project.undo()
+    assert np.argwhere(project.muted(3, (4, 9))).tolist() == [[0, 1, 2]]
+    project.apply(SetJoints(keys=(JointKey(3, 1, 9, 2),), points_px=((5.0, 6.0),)))
+    project.apply(SwapIdentities(camera=1, start=3, stop=4, person=4, other=9))
+    assert not project.muted(3, (4, 9)).any(), "a label is never muted by that"
+
+
 def test_a_detection_swapped_with_nobody_goes_to_the_other_and_bystanders_stay(project, make_rows):
     project.add_import([make_rows([(3, 0, -1), (3, 0, 4), (3, 1, 4)])], "some")
     project.apply(SwapIdentities(camera=0, start=3, stop=4, person=4, other=9))

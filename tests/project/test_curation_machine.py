@@ -206,6 +206,8 @@ class Curation(RuleBasedStateMachine):
         writes = {"swaps": {(number,): (camera, *span, *pair)}}
         if move:
             writes |= {t: self.exchanged(t, span, pair, (camera,)) for t in IN_VIEWS}
+        else:
+            writes["overrides"] = self.following_mutes(span, pair, camera)
         self.apply(
             SwapIdentities(
                 camera=camera,
@@ -217,6 +219,23 @@ class Curation(RuleBasedStateMachine):
             ),
             writes,
         )
+
+    def following_mutes(self, span, pair, camera):
+        """What is muted of detections; a muted label stays, and no label gets muted by it."""
+        rows, labels = {}, self.model["labels"]
+        for frame in range(*span):
+            for joint in {key[3] for key in self.model["overrides"]}:
+                here, there = ((frame, camera, person, joint) for person in pair)
+                free = [key for key in (here, there) if key not in labels]
+                muted = {key: self.model["overrides"].get(key) for key in free}
+                rows |= dict.fromkeys(key for key, row in muted.items() if row is not None)
+                if len(free) == 2:
+                    rows |= {
+                        to: muted[key]
+                        for key, to in ((here, there), (there, here))
+                        if muted[key] is not None
+                    }
+        return {JointKey(*key): row for key, row in rows.items()}
 
     @rule(number=st.integers(1, 3))
     def remove_swap(self, number):
