@@ -56,7 +56,7 @@ def toggle_muted(session: Session, camera: int, *, everything: bool = False) -> 
     frame, person = diagnosis.frame, diagnosis.persons[row]
     chosen = joints[seen] if is_quiet else joints[seen & ~silent]
     keys = tuple(JointKey(frame, camera, person, int(each)) for each in chosen)
-    session.apply(SetOverrides(keys=keys, factor=None if is_quiet else 0.0))
+    session.apply(SetOverrides(keys=keys, muted=not is_quiet))
 
 
 def unmute(session: Session) -> None:
@@ -71,7 +71,7 @@ def unmute(session: Session) -> None:
         raise CommandRefusedError("No view of this joint is muted.")
     person = diagnosis.persons[row]
     keys = tuple(JointKey(diagnosis.frame, camera, person, joint) for camera in cameras)
-    session.apply(SetOverrides(keys=keys, factor=None))
+    session.apply(SetOverrides(keys=keys, muted=False))
 
 
 def rescue(session: Session, without: Sequence[int] | None = None) -> None:

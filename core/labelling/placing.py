@@ -239,7 +239,7 @@ def removed(observations: FrameObservations, key: JointKey) -> Edit:
     if source == Source.NONE:
         raise CommandRefusedError("There is no joint here to delete.")
     if source == Source.NETWORK:
-        return SetOverrides(keys=(key,), factor=0.0)
+        return SetOverrides(keys=(key,), muted=True)
     return DeleteJoints(keys=(key,))
 
 
@@ -257,5 +257,5 @@ def removed_person(observations: FrameObservations, person: int) -> Edit:
     detected = np.argwhere(observations.source[row] == Source.NETWORK)
     if len(detected):
         keys = tuple(JointKey(frame, int(c), person, int(j)) for c, j in detected)
-        edits.append(SetOverrides(keys=keys, factor=0.0))
+        edits.append(SetOverrides(keys=keys, muted=True))
     return Several(edits=tuple(edits), name=f"Take #{person} out of the frame")

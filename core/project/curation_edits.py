@@ -139,32 +139,33 @@ class SetReviews:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SetOverrides:
-    """Say how much observations count; what is shown and triangulated, never what is learned from.
+    """Mute observations, or let them count again; never what is learned from.
+
+    The store keeps a factor: 0 = muted. Other factors, of older rows, are read as not muted.
 
     Attributes:
         keys: K observations, each once.
-        factor: 0 = muted; None = as the triangulation finds.
+        muted: they take no part in the triangulation; False = they count as it finds.
         name: of the step; empty = told from the keys.
     """
 
     keys: tuple[JointKey, ...]
-    factor: float | None
+    muted: bool
     name: str = ""
 
     def __post_init__(self) -> None:
-        """Refuse what is no factor."""
+        """Refuse nothing, and the same twice."""
         assert 0 < len(self.keys) == len(set(self.keys))
-        assert self.factor is None or (math.isfinite(self.factor) and self.factor >= 0)
 
     def describe(self, reader: LabelReader) -> str:
-        """``Mute …``, ``Unmute …`` or ``Weigh …``."""
-        verb = "Weigh" if self.factor else "Unmute" if self.factor is None else "Mute"
+        """``Mute …`` or ``Unmute …``."""
+        verb = "Mute" if self.muted else "Unmute"
         return self.name or f"{verb} {describe_keys(self.keys, reader)}"
 
     def writes(self, reader: LabelReader) -> Writes:
-        """A factor a key, or none."""
+        """Factor 0 a key, or no row."""
         del reader
-        row = None if self.factor is None else (float(self.factor),)
+        row = (0.0,) if self.muted else None
         return {"overrides": dict.fromkeys(self.keys, row)}
 
 

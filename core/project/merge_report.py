@@ -51,7 +51,7 @@ def _row_text(table: str, row: Row) -> str:
     if table == "track_points":
         return "not there" if values[0] is None else f"{values[0]:.0f}, {values[1]:.0f} mm"
     if table == "overrides":
-        return "muted" if values[0] == 0 else f"weighed {values[0]:g}"
+        return "muted" if values[0] == 0 else "not muted"
     if table == "reviews":
         return str(values[0])
     return f"#{values[3]} and #{values[4]}, {values[2] - values[1]} frames"

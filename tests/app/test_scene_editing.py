@@ -385,7 +385,7 @@ def test_that_a_muted_ray_is_dashed_and_still_there(view, session):
         )
 
     before, image = len(rays()), paint(view)
-    session.apply(SetOverrides(keys=(JointKey(0, CAMERA, PERSON, JOINT),), factor=0.0))
+    session.apply(SetOverrides(keys=(JointKey(0, CAMERA, PERSON, JOINT),), muted=True))
     after = paint(view)
     assert not session.diagnosis.observed[session.person_row, CAMERA, JOINT]
     assert len(rays()) > before + 10

@@ -300,7 +300,7 @@ def test_that_a_locked_joint_is_refused_when_the_drag_begins(grid, session):
 
 
 def test_that_the_title_names_a_muted_view(grid, session):
-    session.apply(SetOverrides(keys=(JointKey(0, 1, PERSON, JOINT),), factor=0.0))
+    session.apply(SetOverrides(keys=(JointKey(0, 1, PERSON, JOINT),), muted=True))
     for camera, is_muted in ((1, True), (2, False)):
         panel = grid.panel_of(camera)
         marks = Marks(row=panel.scene.row_of(PERSON), joint=JOINT, is_residuals=False)

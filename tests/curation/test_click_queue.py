@@ -158,7 +158,7 @@ def test_that_a_joint_which_no_view_sees_is_asked_for_where_its_person_is_seen_b
     seen = project.observations(frame)
     row = seen.persons.index(person)
     keys = tuple(JointKey(frame, camera, person, joint) for camera in range(len(project.rig)))
-    project.apply(SetOverrides(keys=keys, factor=0.0))
+    project.apply(SetOverrides(keys=keys, muted=True))
     queue = make_queue(project)
     filters = Filters(persons=frozenset({person}), joints=frozenset({joint}), frames=range(6, 7))
     item = queue.next(filters)

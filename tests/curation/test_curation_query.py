@@ -178,7 +178,7 @@ def test_that_a_muted_view_has_no_say_in_what_is_found(project):
     row, camera, joint = OUTLIER
     key = JointKey(0, camera, row, joint)
     before = select_at(project, DetectionSource(project), SETTINGS, 0, person=row, joint=joint)
-    project.apply(SetOverrides(keys=(key,), factor=0.0))
+    project.apply(SetOverrides(keys=(key,), muted=True))
     after = select_at(project, DetectionSource(project), SETTINGS, 0, person=row, joint=joint)
     assert before.worst_loo_px[0] > 30
     assert after.worst_loo_px[0] < 15

@@ -65,7 +65,7 @@ def test_the_queue_expects_of_reprojected_views_what_it_expects_of_none(dragged)
     seen = expected_mm()
     views = range(len(dragged.rig))
     keys = tuple(JointKey(KEY.frame, camera, KEY.person, KEY.joint) for camera in views)
-    dragged.apply(SetOverrides(keys=keys, factor=0.0))
+    dragged.apply(SetOverrides(keys=keys, muted=True))
     assert reprojected == pytest.approx(expected_mm())
     assert reprojected > seen + 1.0
 

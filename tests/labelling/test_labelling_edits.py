@@ -311,7 +311,7 @@ def test_a_swap_over_frames_is_one_step(project):
 
 
 def mute(project, *keys):
-    project.apply(SetOverrides(keys=keys, factor=0.0))
+    project.apply(SetOverrides(keys=keys, muted=True))
 
 
 def is_muted(project, key):

@@ -164,7 +164,7 @@ def test_a_muted_observation_counts_in_training_as_ever(project):
     add_labels(project, 4, 3, (0, 1))
     before = opened(project).points_mm(Group(0, 3, 4))
     keys = tuple(JointKey(4, 1, 3, joint) for joint in range(13))
-    project.apply(SetOverrides(keys=keys, factor=0.0))
+    project.apply(SetOverrides(keys=keys, muted=True))
     with opened(project) as data:
         np.testing.assert_array_equal(data.points_mm(Group(0, 3, 4)), before)
 

@@ -103,7 +103,7 @@ def test_who_was_taken_off_the_ground_by_hand_or_muted_is_not_put_there_again(tm
         joints, cameras = bare.skeleton.num_joints, len(bare.rig)
         for frame in range(12):  # nothing that was seen of #3 is of #3
             keys = tuple(JointKey(frame, c, 3, j) for c in range(cameras) for j in range(joints))
-            bare.apply(SetOverrides(keys=keys, factor=0.0))
+            bare.apply(SetOverrides(keys=keys, muted=True))
         parts = tracks_from_detections(bare)
     spots = {key for part in parts for key in part.spots_mm}
     assert {(3, 2), (6, 2)} <= spots

@@ -155,9 +155,8 @@ def test_steps_have_names_for_the_undo_menu(project):
         (SetReviews(keys=(KEY,), state="accepted"), "Unlock wrist of #4"),
         (SetReviews(keys=(KEY,), state="rejected"), "Reject wrist of #4"),
         (SetReviews(keys=(KEY,), state=None), "Take back the review of wrist of #4"),
-        (SetOverrides(keys=(view,), factor=0.0), "Mute wrist of #4 in cam_1"),
-        (SetOverrides(keys=(view,), factor=0.5), "Weigh wrist of #4 in cam_1"),
-        (SetOverrides(keys=(view,), factor=None), "Unmute wrist of #4 in cam_1"),
+        (SetOverrides(keys=(view,), muted=True), "Mute wrist of #4 in cam_1"),
+        (SetOverrides(keys=(view,), muted=False), "Unmute wrist of #4 in cam_1"),
         (SwapIdentities(camera=2, start=0, stop=5, person=4, other=9), "Swap #4 and #9 in cam_2"),
         (RemoveSwap(number=1), "Take back the swap of #4 and #9"),
         (SetTrackPoints(points=(((0, 4), (1.0, 2.0)),)), "Move #4 on the ground"),
@@ -173,7 +172,7 @@ def test_steps_have_names_for_the_undo_menu(project):
 
 def test_a_refusal_within_several_edits_leaves_nothing_of_them(project):
     edits = (
-        SetOverrides(keys=(JointKey(3, 1, 4, 2),), factor=0.0),
+        SetOverrides(keys=(JointKey(3, 1, 4, 2),), muted=True),
         SetReviews(keys=(KEY,), state="locked"),
     )
     with pytest.raises(CommandRefusedError, match="neither"):
@@ -191,7 +190,7 @@ def test_reviews_leave_the_data_as_it_is_and_everything_else_does_not(project, t
     assert project.data_key == key
     seen = {key}
     for edit in (
-        SetOverrides(keys=(JointKey(3, 1, 4, 2),), factor=0.0),
+        SetOverrides(keys=(JointKey(3, 1, 4, 2),), muted=True),
         SwapIdentities(camera=0, start=3, stop=4, person=4, other=9),
         SetTrackPoints(points=(((12, 4), (1.0, 2.0)),)),
         SetJoints(keys=(JointKey(3, 1, 4, 2),), points_px=((1.0, 2.0),)),
@@ -229,7 +228,7 @@ def test_swapped_detections_belong_to_each_other_for_the_frames_and_the_camera_a
 
 def test_what_is_muted_follows_its_detection_when_two_are_swapped(project, make_rows):
     project.add_import([make_rows([(3, 1, 4), (3, 1, 9)])], "some")
-    project.apply(SetOverrides(keys=(JointKey(3, 1, 4, 2),), factor=0.0))
+    project.apply(SetOverrides(keys=(JointKey(3, 1, 4, 2),), muted=True))
     bad = project.observations(3).points_px[0, 1, 2]
     project.apply(SwapIdentities(camera=1, start=3, stop=4, person=4, other=9))
     found, muted = project.observations(3), project.muted(3, (4, 9))
@@ -371,7 +370,7 @@ def test_twenty_thousand_rows_are_one_quick_step_and_a_small_one(project):
 
 
 def test_the_journal_is_json_to_read_by_eye(project):
-    project.apply(SetOverrides(keys=(JointKey(3, 1, 4, 2),), factor=0.0))
+    project.apply(SetOverrides(keys=(JointKey(3, 1, 4, 2),), muted=True))
     ((table, key, before, after),) = json.loads(journal(project)[0])
     assert (table, key, before, after[0]) == ("overrides", [3, 1, 4, 2], None, 0.0)
 

@@ -195,10 +195,10 @@ class Curation(RuleBasedStateMachine):
             refused=keeps and not known >= set(keys),
         )
 
-    @rule(keys=some_joints, factor=st.sampled_from([0.0, 0.5, None]))
-    def override(self, keys, factor):
-        row = None if factor is None else (factor,)
-        self.apply(SetOverrides(keys=keys, factor=factor), {"overrides": dict.fromkeys(keys, row)})
+    @rule(keys=some_joints, is_muted=st.booleans())
+    def override(self, keys, is_muted):
+        row = (0.0,) if is_muted else None
+        self.apply(SetOverrides(keys=keys, muted=is_muted), {"overrides": dict.fromkeys(keys, row)})
 
     @rule(camera=st.sampled_from(CAMERAS), span=spans, pair=pairs, move=st.booleans())
     def swap(self, camera, span, pair, move):

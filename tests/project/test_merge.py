@@ -68,7 +68,7 @@ def test_what_only_they_did_is_taken_over_with_who_made_it_and_what_we_did_stays
     ours, theirs = copies
     theirs.apply(place(JointKey(4, 1, 9, 0), (7.0, 8.0)))
     theirs.apply(accepted(PointKey(4, 9, 0)))
-    theirs.apply(SetOverrides(keys=(JointKey(4, 2, 9, 0),), factor=0.0))
+    theirs.apply(SetOverrides(keys=(JointKey(4, 2, 9, 0),), muted=True))
     theirs.apply(SetTrackPoints(points=(((4, 9), None),)))
     ours.apply(place(JointKey(5, 1, 9, 0), (3.0, 3.0)))
     plan = merged(ours, theirs)

@@ -54,7 +54,7 @@ def test_an_old_project_is_brought_up_with_its_journal(old):
         project.redo()
         assert project.label(KEY).x_px == 2
         key = project.data_key
-        project.apply(SetOverrides(keys=(KEY,), factor=0.0))
+        project.apply(SetOverrides(keys=(KEY,), muted=True))
         assert project.data_key != key
         assert project.labels.replay() == project.labels.state()
         project.undo()
