@@ -28,9 +28,12 @@ def why_empty(session: Session) -> str:
 
 def _why_nobody(session: Session) -> str:
     project = session.require_project()
+    if not project.persons and session.cursor.person is not None:
+        return f"#{session.cursor.person} is new: press N, and each click places a joint."
     if not project.persons:
         return (
-            "This project has no 2D joints. Make one that has:\nNew project… with detections, or\n"
+            "Nobody is in this project yet. To place joints by hand: New person in the Edit menu, "
+            "then N.\nTo begin with detections:\n"
             "trilabel new NAME --calibration FILE --detections FORMAT:PATH"
         )
     if len(project.labelled_frames()):

@@ -100,7 +100,11 @@ class Editing(QObject):
         if project.read_only:
             raise CommandRefusedError(f"Read-only: {project.read_only_reason}")
         if self._session.cursor.person is None:
-            raise CommandRefusedError("Select a person first: click a joint, or press Tab.")
+            raise CommandRefusedError(
+                "Select a person first: click a joint, or press Tab."
+                if project.persons
+                else "Nobody is in this project yet: New person first, in the Edit menu."
+            )
         if self._session.cursor.joint is None:
             self._session.select(joint=0)
         self._set_placing(is_on=True)

@@ -6,6 +6,7 @@ from PySide6.QtCore import QPoint, Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
+from app.inspector.empty import why_empty
 from app.session import Session
 from app.views import ViewGrid
 from app.views.chrome import title_info
@@ -14,9 +15,20 @@ from app.views.handle import handle_place
 from app.views.marking import Mark
 from app.views.panel import Marks
 from app.views.scene import Form, split_look
+from core.errors import CommandRefusedError
 from core.labelling import accepted_ghosts
 from core.observations import Source
-from core.project import JointKey, PointKey, SetJoints, SetOverrides, SetReviews, SetVisibility
+from core.project import (
+    JointKey,
+    PointKey,
+    Project,
+    ProjectSpec,
+    SetJoints,
+    SetOverrides,
+    SetReviews,
+    SetVisibility,
+)
+from core.skeleton import load_skeleton
 from tests.app.test_views_grid import lonely_joint, settle
 from tests.app.views_world import make_project, make_world
 
@@ -188,6 +200,27 @@ def test_that_placing_sets_joint_after_joint_and_leaves_hand_labels_alone(grid, 
     assert not grid.editing.is_placing
     QTest.mouseClick(grid, LEFT, NONE, first + QPoint(60, 0))
     assert label_of(session, camera, 3) is None
+
+
+def test_that_a_project_with_nobody_tells_how_to_begin(qtbot, tmp_path):
+    rig = make_world(num_persons=6, num_frames=1).rig
+    skeleton = load_skeleton("sportcenter13")
+    spec = ProjectSpec(name="bare", rig=rig, skeleton=skeleton, num_frames=1)
+    Project.create(tmp_path / "bare.trilabel", spec).close()
+    session = Session()
+    with qtbot.waitSignal(session.diagnosis_changed, timeout=60_000):
+        session.warm_up()
+    session.open_project(tmp_path / "bare.trilabel")
+    grid = ViewGrid(session)
+    qtbot.addWidget(grid)
+    with pytest.raises(CommandRefusedError, match="New person first"):
+        grid.editing.toggle_placing()
+    assert "New person" in why_empty(session)
+    session.select(person=0, joint=0)
+    assert "#0 is new: press N" in why_empty(session)
+    grid.editing.toggle_placing()
+    assert grid.editing.is_placing
+    session.close_project()
 
 
 def test_that_another_frame_ends_a_drag_without_an_edit(grid, session):
