@@ -17,7 +17,7 @@ from core.geometry.networks import view_tables
 from core.geometry.triangulation import LeaveOneOut, RobustTriangulation
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike, NDArray
 
     from core.geometry.triangulation import Options
 
@@ -34,6 +34,15 @@ _RULES = {
 }
 
 
+def _writable(values: ArrayLike, dtype: type[Any]) -> NDArray[Any]:
+    """Contiguous and writable, copied where it is not.
+
+    The kernels are compiled for each kind of array anew, read-only ones included, and two such
+    compilations need not round alike: the same joint would differ in its last digit.
+    """
+    return np.require(values, dtype, ["C", "W"])
+
+
 @functools.cache
 def _tables(num_views: int) -> kernel.Tables:
     tables = view_tables(num_views)
@@ -45,12 +54,12 @@ def _inputs(
 ) -> tuple[NDArray[Any], NDArray[np.bool_], NDArray[np.float64]]:
     """(B, C, J, 2) pixels, (B, C, J) observed, (1 or B, C, 3, 4) projections, all contiguous."""
     num_views, num_joints = points_px.shape[-3:-1]
-    pixels = np.ascontiguousarray(points_px, dtype=np.float64).reshape(-1, num_views, num_joints, 2)
+    pixels = _writable(points_px, np.float64).reshape(-1, num_views, num_joints, 2)
     if observed is None:
         mask = np.ones(pixels.shape[:-1], dtype=np.bool_)
     else:
-        mask = np.ascontiguousarray(observed, dtype=np.bool_).reshape(pixels.shape[:-1])
-    matrices = np.ascontiguousarray(projections, dtype=np.float64).reshape(-1, num_views, 3, 4)
+        mask = _writable(observed, np.bool_).reshape(pixels.shape[:-1])
+    matrices = _writable(projections, np.float64).reshape(-1, num_views, 3, 4)
     return pixels, mask, matrices
 
 
@@ -117,7 +126,7 @@ def robust(
     num_views, num_joints = mask.shape[1:]
     factors = None
     if given is not None:
-        factors = np.ascontiguousarray(given, dtype=np.float64).reshape(mask.shape)
+        factors = _writable(given, np.float64).reshape(mask.shape)
     solved = solve(pixels, mask, matrices, factors, options)
     lead, real = points_px.shape[:-3], points_px.dtype
     pairs = view_tables(num_views).pairs
@@ -160,7 +169,7 @@ def weighted(
     if weights is None:
         factors = np.ones(mask.shape)
     else:
-        factors = np.ascontiguousarray(weights, dtype=np.float64).reshape(mask.shape)
+        factors = _writable(weights, np.float64).reshape(mask.shape)
     points_mm = np.empty((mask.shape[0], mask.shape[2], 3))
     kernel.weighted(pixels, mask, matrices, factors, points_mm)
     shape = (*points_px.shape[:-3], points_px.shape[-2], 3)
