@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from PySide6.QtCore import QPoint, Qt
+from PySide6.QtCore import QEvent, QPoint, QPointF, Qt
+from PySide6.QtGui import QMouseEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
@@ -255,6 +256,28 @@ def test_that_a_snapped_joint_goes_to_the_ray_of_a_hand_label(grid, session):
     drag(grid, place, place + QPoint(6, 6), place + QPoint(4, 3))
     label = label_of(session, b)
     assert nearest_on(lines, np.array([label.x_px, label.y_px]))[1] < 0.1
+
+
+def test_that_alt_while_dragging_keeps_a_joint_off_the_ray(grid, session):
+    a, b = seen_by(session)[:2]
+    place_by_hand(session, (a,))
+    session.set_display(snapping=True)
+    session.select(camera=b)
+    lines = next(curve.lines_px for curve in grid.aids.curves_in(b) if curve.camera == a)
+    start = QPointF(grid.panel_of(b).place_of(PERSON, JOINT).toPoint())
+    kinds = QEvent.Type
+    for kind, shift, button, buttons in (
+        (kinds.MouseButtonPress, (0, 0), LEFT, LEFT),
+        (kinds.MouseMove, (6, 6), Qt.MouseButton.NoButton, LEFT),
+        (kinds.MouseMove, (4, 3), Qt.MouseButton.NoButton, LEFT),
+        (kinds.MouseButtonRelease, (4, 3), LEFT, Qt.MouseButton.NoButton),
+    ):
+        at = start + QPointF(*shift)
+        modifiers = Qt.KeyboardModifier.AltModifier
+        event = QMouseEvent(kind, at, grid.mapToGlobal(at), button, buttons, modifiers)
+        QApplication.sendEvent(grid, event)
+    label = label_of(session, b)
+    assert nearest_on(lines, np.array([label.x_px, label.y_px]))[1] > 0.5
 
 
 def test_that_the_handle_moves_all_of_a_person_in_one_step(grid, session):
