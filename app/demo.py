@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import shutil
+import sys
 import tempfile
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.errors import CommandRefusedError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Generator
+    from types import TracebackType
 
     from app.main_window import MainWindow
 
@@ -102,10 +105,36 @@ def walk_demo(project: Path, shots: Path, *, report: Callable[[str], None]) -> N
         window.show()
         window.activateWindow()  # shortcuts belong to the active window
         try:
-            _Walk(window, shots, report).run(project)
+            with _told_at_the_end():
+                _Walk(window, shots, report).run(project)
         finally:
             window.close()
             shutil.rmtree(scratch, ignore_errors=True)
+
+
+@contextmanager
+def _told_at_the_end() -> Generator[None, None, None]:
+    """Qt prints what breaks in a handler and goes on; a walk over it is no success.
+
+    Raises:
+        CommandRefusedError: something broke.
+    """
+    broken: list[BaseException] = []
+    previous = sys.excepthook
+
+    def remember(
+        kind: type[BaseException], error: BaseException, trace: TracebackType | None
+    ) -> None:
+        broken.append(error)
+        previous(kind, error, trace)
+
+    sys.excepthook = remember
+    try:
+        yield
+    finally:
+        sys.excepthook = previous
+    if broken:
+        raise CommandRefusedError(f"The window broke on the way: {broken[0]!r}.")
 
 
 class _Walk:

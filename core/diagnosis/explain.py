@@ -8,9 +8,9 @@ scatter, and then tell nothing.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -190,19 +190,20 @@ class _Case:
             return float((seen & (weights > SUPPORT_WEIGHT)).sum())
         return float(seen.sum())
 
-    def _triangulate(self, seen: NDArray[np.bool_], settings: dict[str, Any]) -> Triangulation:
+    def _triangulate(
+        self, seen: NDArray[np.bool_], settings: TriangulationSettings
+    ) -> Triangulation:
         """The joint with the views of each row of (V, C) only."""
         points = np.broadcast_to(self.points_px[:, None], (len(seen), len(self.rig), 1, 2))
         hand = np.asarray((seen & self.hand)[:, :, None])
-        return robust(
-            np.ascontiguousarray(points), self.rig.projections, seen[:, :, None], settings, hand
-        )
+        points, options = np.ascontiguousarray(points), arguments(settings)
+        return robust(points, self.rig.projections, seen[:, :, None], options, hand)
 
     def _with(self, seen: NDArray[np.bool_]) -> list[tuple[float, bool, Cure | None]]:
         """Value, verdict and answer with the views of each row of (V, C) only."""
         if not len(seen):
             return []
-        found = self._triangulate(seen, arguments(self.settings))
+        found = self._triangulate(seen, self.settings)
         lost = ~observed_in(found.points_mm[:, 0])
         cases: list[tuple[float, bool, Cure | None]] = []
         for row, views in enumerate(seen):
@@ -240,7 +241,7 @@ class _Case:
             return ()
         if self._consensus is None:
             scale = effective_lengths_mm(self.settings).scale_mm
-            settings = {"weighting": "consensus", "scale_mm": scale}
+            settings = replace(self.settings, weighting="consensus", discard=None, scale_mm=scale)
             self._consensus = self._triangulate(self.seen[None], settings).weights[0, :, 0]
         agreeing = self.seen & ~self.reprojected & (self._consensus > SUPPORT_WEIGHT)
         if agreeing.sum() < 3:

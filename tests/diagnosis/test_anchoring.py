@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from core.diagnosis import diagnose_frame
+from core.diagnosis import diagnose_frame, explain_joint
 from core.diagnosis.warm import ring_of_four
 from core.geometry import Camera, Rig
 from core.observations import FrameObservations, Source
@@ -100,3 +100,10 @@ def test_that_the_papers_weightings_stay_what_they_are(rig, weighting):
     with_hand = distance(rig, points, (0, 2), settings)[1].triangulation
     without = distance(rig, points, (), settings)[1].triangulation
     np.testing.assert_array_equal(with_hand.points_mm, without.points_mm)
+
+
+@pytest.mark.parametrize("weighting", ["consensus", "pairwise", "none"])
+def test_a_joint_placed_by_hand_is_explained_under_every_weighting(rig, weighting):
+    settings = TriangulationSettings(scale_mm=10.0, weighting=weighting)
+    _, found = distance(rig, views(rig, [2]), (0, 1), settings)
+    assert explain_joint(found, rig, 0, 0).disagreeing == (2,)
