@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from core.diagnosis.summary import SummarySource
 from core.errors import DataError
 from core.observations import FrameObservations, Source
 from core.project import ObservationsBlock
@@ -39,7 +40,7 @@ DETECTIONS = "detections"
 """The name of the imported detections as a source; a run's name is its id."""
 
 
-class FrameSource(Protocol):
+class FrameSource(SummarySource, Protocol):
     """Observations of a recording by frame or by block, with a name to tell it by."""
 
     @property
@@ -63,26 +64,6 @@ class FrameSource(Protocol):
         ...
 
     @property
-    def rig(self) -> Rig:
-        """The cameras."""
-        ...
-
-    @property
-    def skeleton(self) -> Skeleton:
-        """The joints."""
-        ...
-
-    @property
-    def num_frames(self) -> int:
-        """Length of the recording."""
-        ...
-
-    @property
-    def persons(self) -> tuple[int, ...]:
-        """All person ids, ascending."""
-        ...
-
-    @property
     def data_key(self) -> str:
         """Changes whenever observations or cameras do."""
         ...
@@ -95,16 +76,8 @@ class FrameSource(Protocol):
         """The same of the frames start…stop-1 as arrays; at least one frame."""
         ...
 
-    def muted_between(self, start: int, stop: int, persons: tuple[int, ...]) -> NDArray[np.bool_]:
-        """(F, P, C, J) which observations of these persons somebody took out."""
-        ...
-
     def frames(self) -> NDArray[np.int64]:
         """The frames that the source says something about, ascending."""
-        ...
-
-    def labelled_frames(self) -> NDArray[np.int64]:
-        """Frames with a label, ascending."""
         ...
 
     def origin(self, frame: int) -> tuple[int | None, str]:

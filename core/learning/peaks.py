@@ -23,6 +23,7 @@ from torch.nn import functional
 
 from core.geometry import triangulate
 from core.learning.rig_tensors import exact
+from core.models.soft_argmax import cells_from_crop_px, crop_px_from_cells
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from core.learning.batches import Batch
     from core.learning.rig_tensors import GroupCameras
 
-CELL_PX = 4.0  # of a crop; cell i covers crop pixels around (i + 0.5) * 4 - 0.5
 NUM_PEAKS = 3
 # A peak lower than this (labelled ones are 1 high) is no hypothesis.
 LEAST_PEAK = 0.1
@@ -102,8 +102,7 @@ def _peaks(maps: Tensor) -> tuple[Tensor, Tensor]:
     x = index % width + _summit(left, top, right)
     y = index.div(width, rounding_mode="floor") + _summit(above, top, below)
     cells = torch.stack([x, y], dim=-1).double()
-    crop = (cells + 0.5) * CELL_PX - 0.5
-    return crop.unflatten(0, shape), heights.double().unflatten(0, shape)
+    return crop_px_from_cells(cells).unflatten(0, shape), heights.double().unflatten(0, shape)
 
 
 def _summit(before: Tensor, top: Tensor, after: Tensor) -> Tensor:
@@ -148,7 +147,7 @@ def _strengths(
     raw = cameras.lenses.distort(cameras.project(points_mm.flatten(1, 2)))
     inverse, _ = torch.linalg.inv_ex(raw_from_crop[..., :2])
     crop = (raw - raw_from_crop[..., None, :, 2]) @ inverse.mT
-    cells = (crop + 0.5) / CELL_PX
+    cells = cells_from_crop_px(crop) + 0.5
     grid = torch.stack([cells[..., 0] / width, cells[..., 1] / height], dim=-1) * 2 - 1
     grid = torch.where(grid.isfinite(), grid, 9.0).clamp(-9.0, 9.0).to(maps)
     grid = grid.reshape(groups * num_cameras * joints, 1, number, 2)

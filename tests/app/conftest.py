@@ -36,6 +36,19 @@ def session(qtbot, court_project):
 
 
 @pytest.fixture
+def editable_session(qtbot, tmp_path):
+    """A session on a project of its own, which may be changed."""
+    path = tmp_path / "own.trilabel"
+    make_project(path, make_world(num_persons=6, num_frames=6)).close()
+    session = Session()
+    with qtbot.waitSignal(session.diagnosis_changed, timeout=60_000):
+        session.warm_up()
+    session.open_project(path)
+    yield session
+    session.close_project()
+
+
+@pytest.fixture
 def make_window(qtbot, court_project, tmp_path):
     """Makes windows on the court project, at rest."""
     windows = []

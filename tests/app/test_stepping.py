@@ -4,11 +4,9 @@ import numpy as np
 import pytest
 from PySide6.QtTest import QTest
 
-from app.session import Session
 from app.stepping import Stepping
 from core.errors import CommandRefusedError
 from core.project import JointKey, SetJoints, SetTrackPoints
-from tests.app.views_world import make_project, make_world
 
 
 def long_edit(project):
@@ -19,19 +17,6 @@ def long_edit(project):
         for column, place in enumerate(row)
     )
     return SetTrackPoints(points=points, origin="hand", name="Many")
-
-
-@pytest.fixture
-def editable_session(qtbot, tmp_path):
-    """A session on a project of its own, which may be changed."""
-    path = tmp_path / "own.trilabel"
-    make_project(path, make_world(num_persons=6, num_frames=6)).close()
-    session = Session()
-    with qtbot.waitSignal(session.diagnosis_changed, timeout=60_000):
-        session.warm_up()
-    session.open_project(path)
-    yield session
-    session.close_project()
 
 
 @pytest.fixture
