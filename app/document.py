@@ -34,7 +34,9 @@ class Document(QObject):
     Signals carry what happened, never what to do: ``cursor_changed(old, new)`` after the
     observations and the diagnosis of a new frame are in place, ``diagnosis_changed`` whenever the
     diagnosis is another (new frame, new settings, an edit, another source), ``source_changed``
-    when observations come from somewhere else.
+    when observations come from somewhere else. ``taken_up(frames)`` comes where the source shown
+    says something new of some frames (a set), ``compared_changed(source)`` where another source, or
+    None, stands beside it, and ``blink_changed(is_on)`` where that one is to be shown instead.
     """
 
     project_closing = Signal()
@@ -51,6 +53,9 @@ class Document(QObject):
     summary_changed = Signal(object)
     source_closing = Signal()
     source_changed = Signal(object)
+    taken_up = Signal(object)
+    compared_changed = Signal(object)
+    blink_changed = Signal(bool)
     truth_changed = Signal()
     message_posted = Signal(str)
     engine_warmed = Signal()
@@ -66,6 +71,7 @@ class Document(QObject):
         self._preview: EditPreview | None = None
         self._track_preview: TrackPreview | None = None
         self._feet_mode: FeetMode | None = None
+        self._is_blinking = False
         self._hover: HoverTarget | None = None
         self._summary: RecordingSummary | None = None
         self._truth: Truth | None = None
@@ -104,6 +110,30 @@ class Document(QObject):
     def source(self) -> FrameSource | None:
         """Where the shown observations come from; None while no project is open."""
         return self._shown.source
+
+    @property
+    def compared(self) -> FrameSource | None:
+        """What stands beside the source, as the side before; None while nothing is compared."""
+        return self._shown.before.source
+
+    @property
+    def before(self) -> FrameObservations | None:
+        """What the compared source says of the cursor's frame, labels on top; None without one."""
+        return self._shown.before.observations
+
+    @property
+    def before_diagnosis(self) -> FrameDiagnosis | None:
+        """The triangulation of `before` with the same settings; None while there is none."""
+        return self._shown.before.diagnosis
+
+    @property
+    def is_blinking(self) -> bool:
+        """Whether `before` is to be shown in place of the observations, as long as a key is held.
+
+        Observations and diagnosis stay those of the source: what is edited is never the side
+        before.
+        """
+        return self._is_blinking
 
     @property
     def reviews(self) -> NDArray[np.uint8] | None:

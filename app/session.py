@@ -11,6 +11,8 @@ import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from PySide6.QtCore import QTimer
+
 from app.document import Document
 from app.format import counted
 from app.state import Cursor, OpenedProject
@@ -19,6 +21,7 @@ from core.errors import CommandRefusedError
 from core.project import Place, Project
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from PySide6.QtCore import QObject
@@ -42,6 +45,8 @@ class Session(Document):
     def __init__(self, parent: QObject | None = None, *, read_only: bool = False) -> None:
         super().__init__(parent)
         self._is_read_only = read_only
+        # Frames of which the source says something new, while something is being dragged.
+        self._waiting: set[int] = set()
         self.engine_warmed.connect(self._on_engine_ready)
 
     def warm_up(self) -> None:
@@ -94,6 +99,8 @@ class Session(Document):
         self._hover = self._summary = self._truth = None
         self._preview = None
         self._shown.adopt(project)
+        self._waiting.clear()
+        self.set_blinking(False)
         self.set_feet_mode(None)
         self.set_track_preview(None)
         if project is not None:
@@ -105,6 +112,7 @@ class Session(Document):
         if previous is not None:
             previous.close()
         self.project_changed.emit()
+        self.compared_changed.emit(None)
         self.settings_changed.emit(self._settings)
         self.cursor_changed.emit(self._cursor, self._cursor)
         self.diagnosis_changed.emit(self.diagnosis)
@@ -232,12 +240,14 @@ class Session(Document):
         self._preview = preview
         self._shown.find_ghosts(preview)
         self.preview_changed.emit(preview)
+        self._take_up_later()
 
     def set_track_preview(self, preview: TrackPreview | None) -> None:
         """Show where people would stand who are being moved; None ends it."""
         if preview is not None or self._track_preview is not None:
             self._track_preview = preview
             self.track_preview_changed.emit(preview)
+            self._take_up_later()
 
     def set_feet_mode(self, mode: FeetMode | None) -> None:
         """Let clicks in the views say where a person stands; None lets them select again.
@@ -318,11 +328,59 @@ class Session(Document):
         project = self.require_project()
         self.source_closing.emit()
         self._shown.show(source or DetectionSource(project))
+        self._waiting.clear()
         self._read_frame()
         self.set_summary(None)
         self.source_changed.emit(self.source)
         self.cursor_changed.emit(self._cursor, self._cursor)
         self.diagnosis_changed.emit(self.diagnosis)
+
+    def take_up(self, frames: Iterable[int]) -> None:
+        """Show what the source says anew of some frames; nothing else is touched.
+
+        Cursor, zoom and settings stay. While something is dragged it waits until that has ended.
+
+        Args:
+            frames: of which the source shown answers otherwise than when it was shown.
+        """
+        self._waiting.update(frames)
+        is_dragging = self._preview is not None or self._track_preview is not None
+        if self._project is None or not self._waiting or is_dragging:
+            return
+        taken, self._waiting = frozenset(self._waiting), set()
+        is_here = self._cursor.frame in taken
+        if is_here:
+            self._read_frame()
+        self.taken_up.emit(taken)
+        if is_here:
+            self.diagnosis_changed.emit(self.diagnosis)
+
+    def _take_up_later(self) -> None:
+        """In a turn of its own: what was dragged is dropped, and the drop may be an edit first."""
+        if self._waiting:
+            QTimer.singleShot(0, self, lambda: self.take_up(()))
+
+    def set_compared(self, source: FrameSource | None) -> None:
+        """Put another source beside the one shown, as the side before; the former is closed.
+
+        Args:
+            source: it is the session's from now on, and closed with it; None compares nothing.
+
+        Raises:
+            CommandRefusedError: no project is open.
+        """
+        self.require_project()
+        self._shown.compare(source)
+        if source is None:
+            self.set_blinking(False)
+        self.compared_changed.emit(source)
+
+    def set_blinking(self, is_on: bool) -> None:
+        """Let views show the side before, as long as a key is held; without one there is none."""
+        is_on = is_on and self.compared is not None
+        if is_on != self._is_blinking:
+            self._is_blinking = is_on
+            self.blink_changed.emit(is_on)
 
     def set_summary(self, summary: RecordingSummary | None) -> None:
         """Take up what background work found about the whole recording."""
