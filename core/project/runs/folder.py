@@ -1,6 +1,7 @@
 """`RunFolder`: one training on the disk, and the only channel between a trainer and anybody else.
 
     run.toml        schema, name, when made, of which project
+    about.toml      what people call it now, and noted        `core.project.runs.about`
     config.toml     what was asked for                        `core.project.runs.config_io`
     labels.db       the project's labels as they were         (a snapshot; absent without a project)
     events.jsonl    what the trainer said                     `core.project.runs.events`
@@ -36,6 +37,7 @@ from core.errors import CommandRefusedError, DataError
 from core.files import sync_file, sync_folder, write_text_atomically
 from core.formats.fields import read_json, read_toml
 from core.project.runs import event_file, liveness
+from core.project.runs.about import read_about
 from core.project.runs.config_io import read_config, with_absolute_paths, write_config
 from core.project.runs.events import (
     Event,
@@ -59,7 +61,7 @@ if TYPE_CHECKING:
 RUN_SCHEMA = 1
 RUNS_FOLDER = "runs"
 _RUN, _CONFIG, _LABELS, _EVENTS = "run.toml", "config.toml", "labels.db", "events.jsonl"
-_LOCK, _HOLDER, _HEARTBEAT = "alive.lock", "holder.json", "heartbeat"
+LOCK_FILE, _HOLDER, _HEARTBEAT = "alive.lock", "holder.json", "heartbeat"
 _STOP, _EXIT, _STDERR = "STOP", "exit.json", "stderr.log"
 _SMALL = 1 << 20
 _LOCK_WAIT_S = 2.0  # longer than anybody who only asks could hold it
@@ -200,10 +202,10 @@ class RunFolder:
         """
         return read_config(self.path / _CONFIG)
 
-    @cached_property
+    @property
     def name(self) -> str:
-        """What the maker called it."""
-        return read_toml(self.path / _RUN, _SMALL)["name"].text()
+        """What it is called now; until somebody renames it, what its maker called it."""
+        return read_about(self.path).name or read_toml(self.path / _RUN, _SMALL)["name"].text()
 
     @cached_property
     def created(self) -> str:
@@ -246,7 +248,7 @@ class RunFolder:
             CommandRefusedError: another process works on it, or the folder cannot be written to.
         """
         try:
-            lock = liveness.acquire(self.path / _LOCK, wait_s=_LOCK_WAIT_S)
+            lock = liveness.acquire(self.path / LOCK_FILE, wait_s=_LOCK_WAIT_S)
         except OSError as error:
             why = error.strerror or str(error)
             raise CommandRefusedError(f"The run {self.id} cannot be locked: {why}.") from error
@@ -335,10 +337,10 @@ class RunFolder:
     def is_alive(self) -> bool:
         """Whether a process works on the run now (this one counts, too)."""
         try:
-            return liveness.is_held(self.path / _LOCK)
+            return liveness.is_held(self.path / LOCK_FILE)
         except OSError as error:
             raise DataError(
-                self.path / _LOCK,
+                self.path / LOCK_FILE,
                 expected="a lock that can be asked",
                 found=error.strerror or str(error),
                 remedy="Check that you may read the run's folder.",

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from core.project.runs.folder import RunFolder
 
 NICENESS = 10
-_LAUNCH, _LAUNCH_LOCK = "launch.json", "launch.lock"
+_LAUNCH, LAUNCH_LOCK_FILE = "launch.json", "launch.lock"
 _START_S = 60.0  # only where locks cannot be handed down
 _POLL_S = 0.05
 _SMALL = 1 << 20
@@ -95,7 +95,7 @@ def start_trainer(
     words = list(command or trainer_command(run, processes=processes, resume=resume))
     launch = Launch(time=time.time(), host=socket.gethostname(), events_end=run.events_end())
     try:
-        lock = liveness.acquire(run.path / _LAUNCH_LOCK, wait_s=0.5)
+        lock = liveness.acquire(run.path / LAUNCH_LOCK_FILE, wait_s=0.5)
         if lock is None:
             raise CommandRefusedError(f"A trainer of the run {run.id} is being started already.")
         with lock:
@@ -128,7 +128,7 @@ def is_launch_alive(run: RunFolder, launch: Launch) -> bool:
     """Whether the process that was started still lives."""
     if sys.platform == "win32":
         return run.is_alive() or time.time() - launch.time < _START_S
-    return liveness.is_held(run.path / _LAUNCH_LOCK)
+    return liveness.is_held(run.path / LAUNCH_LOCK_FILE)
 
 
 def cancel_trainer(run: RunFolder, *, grace_s: float = 15.0) -> None:
