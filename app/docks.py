@@ -27,6 +27,7 @@ from app.views import ViewGrid
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from app.runs import RunWatch
     from app.session import Session
 
 Group = Literal["scene", "work", "time"]
@@ -47,9 +48,9 @@ class Panel:
 
 
 class Panels:
-    """Every panel; each knows only the session."""
+    """Every panel; each knows only the session, those about runs also who follows them."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, watch: RunWatch) -> None:
         self.views = ViewGrid(session)
         self.scene = SceneView(session)
         self.tracks = TracksPanel(session)

@@ -36,6 +36,7 @@ from app.new_dialog import NewProjectDialog
 from app.palette import Palette
 from app.play import Player
 from app.preferences import Preferences
+from app.runs import RunWatch
 from app.session import Session
 from app.start_page import StartPage
 from app.status import StatusBar
@@ -73,7 +74,8 @@ class MainWindow(QMainWindow):
         self._views_of: Path | None = None
         self._applied_theme = self._theme()
 
-        self.panels = Panels(self.session)
+        self.watch = RunWatch(self.session, self)
+        self.panels = Panels(self.session, self.watch)
         self.views = self.panels.views
         self.scene = self.panels.scene
         self.inspector = self.panels.inspector
@@ -322,6 +324,7 @@ class MainWindow(QMainWindow):
         self.player.stop()
         self._preferences.save_layout(self)
         self.background.stop()
+        self.watch.close()
         self._opening = None  # what is still being read is closed when it arrives
         self.session.close_project()
         self.views.close()
