@@ -318,9 +318,9 @@ class LabelStore:
         """
         return self._again(self._steps.direction_to(step), annotator, to=step)
 
-    def acts(self) -> list[tuple[Any, ...]]:
-        """Everything that was ever done, undone or redone: id, time, annotator, act, step."""
-        return self._all("SELECT id, time, annotator, act, step FROM acts ORDER BY id")
+    def acts(self, after: int = 0) -> list[tuple[Any, ...]]:
+        """What was done, undone or redone after an act: id, time, annotator, act, step."""
+        return self._all("SELECT * FROM acts WHERE id > ? ORDER BY id", after)
 
     def changes_after(self, act: int) -> Iterator[RowChange]:
         """What the acts after this one did to the rows, in order; 0 = all acts."""
