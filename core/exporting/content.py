@@ -130,6 +130,7 @@ class Content:
         space: joints in space.
         records: where they come from.
         num_outranked: accepted points that are left out, since somebody placed their joints.
+        num_refused: copied labels that are left out, since somebody rejected their joints.
         go_on: called before the poses of a view or a person are made; raises to stop an export.
     """
 
@@ -139,6 +140,7 @@ class Content:
     space: SpaceRows
     records: tuple[Record, ...]
     num_outranked: int = 0
+    num_refused: int = 0
     go_on: Callable[[], None] | None = None
 
     @property

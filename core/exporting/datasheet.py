@@ -144,6 +144,7 @@ def _summary(content: Content, request: Request) -> dict[str, Any]:
         "points_in_views": {kind.name.lower(): count for kind, count in sorted(in_views.items())},
         "points_in_space": {kind.name.lower(): count for kind, count in sorted(kinds.items())},
         "accepted_points_outranked_by_labels": content.num_outranked,
+        "copied_labels_of_rejected_joints": content.num_refused,
         "annotators": sorted({record.annotator for record in content.records}),
         "sources": _sources(content),
         "settings_now": settings,
@@ -200,6 +201,12 @@ def _markdown(content: Content, request: Request, told: dict[str, Any], files: l
             "",
             f"{content.num_outranked:,} accepted {are} left out: somebody placed the joint in a"
             " view or in space, and what is placed comes first.",
+        ]
+    if content.num_refused:
+        are = "label is" if content.num_refused == 1 else "labels are"
+        lines += [
+            "",
+            f"{content.num_refused:,} copied {are} left out: somebody rejected the joint.",
         ]
     lines += ["", "## Files", "", f"{request.format.files}.", ""]
     shown = [name for name in files if name != CSV]

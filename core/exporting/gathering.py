@@ -18,7 +18,14 @@ import numpy as np
 from core.errors import CommandRefusedError
 from core.exporting.content import VISIBILITIES, Content, Kind, Record, SpaceRows, ViewRows
 from core.geometry import triangulate
-from core.project import COPIED, HAND, REPROJECTED, Provenance, outranked_between
+from core.project import (
+    COPIED,
+    HAND,
+    REPROJECTED,
+    Provenance,
+    ReviewState,
+    outranked_between,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -109,12 +116,13 @@ class _Gathering:
         self._labelled: dict[int, set[tuple[int, int, int]]] = {}
         self._labelled_space: dict[int, set[tuple[int, int]]] = {}
         self._num_outranked = 0
+        self._num_refused = 0
 
     def take_labels(self, start: int, stop: int) -> None:
         """Labels of the frames start…stop-1, and what they make in space."""
         store = self._project.labels
-        rows = store.rows_between("labels", start, stop)
-        rows = self._meant(rows, [0, 2, 3], 4)
+        rows = self._meant(store.rows_between("labels", start, stop), [0, 2, 3], 4)
+        rows = self._without_refused_copies(rows, start, stop)
         keys = _keys(rows, 4)
         points = np.array([[_nan(r[4]), _nan(r[5])] for r in rows]).reshape(-1, 2)
         visibility = np.array([VISIBILITIES.index(r[6]) for r in rows], dtype=np.uint8)
@@ -148,6 +156,17 @@ class _Gathering:
                 record=_whole([*own, *made_records]),
             )
         )
+
+    def _without_refused_copies(
+        self, rows: list[tuple[Any, ...]], start: int, stop: int
+    ) -> list[tuple[Any, ...]]:
+        """Labels but for copies, which nobody confirmed, of joints that somebody rejected since."""
+        reviews = self._project.reviews_between(start, stop)
+        rejected = reviews.keys[reviews.state == ReviewState.REJECTED]
+        refused = {tuple(key) for key in rejected.tolist()}
+        kept = [r for r in rows if r[7] != COPIED or (r[0], r[2], r[3]) not in refused]
+        self._num_refused += len(rows) - len(kept)
+        return kept
 
     def take_accepted(self, start: int, stop: int) -> None:
         """Accepted points of the frames start…stop-1 that no label speaks of, and their images."""
@@ -190,6 +209,7 @@ class _Gathering:
             space=_sorted(space, (2, 0, 1)),
             records=tuple(self._records),
             num_outranked=self._num_outranked,
+            num_refused=self._num_refused,
         )
 
     def _images(

@@ -20,6 +20,7 @@ from core.formats.detections import read_detections
 from core.formats.pose_arrays import read_hdf5, read_npz
 from core.formats.trc import read_trc
 from core.project import (
+    COPIED,
     REPROJECTED,
     AcceptedPoint,
     AcceptPoints,
@@ -148,6 +149,27 @@ def test_an_accepted_point_is_left_out_and_told_once_its_joint_is_placed_in_one_
         assert out
         told = json.loads((tmp_path / "out/datasheet.json").read_text())
         assert told["accepted_points_outranked_by_labels"] == 2
+
+
+def test_a_copy_that_nobody_confirmed_is_left_out_and_told_once_its_joint_is_rejected(
+    made, tmp_path
+):
+    shutil.copytree(made, tmp_path / "again.trilabel")
+    with Project.open(tmp_path / "again.trilabel") as project:
+        person = project.persons[3]
+        copies = tuple(JointKey(7, camera, person, ANKLE) for camera in (0, 1))
+        kept = JointKey(7, 0, person, WRIST)
+        points = ((3.0, 4.0),) * 3
+        project.apply(SetJoints(keys=(*copies, kept), points_px=points, origin=COPIED))
+        before = {tuple(key) for key in gather(project, "labels").views.keys.tolist()}
+        assert {tuple(key) for key in (*copies, kept)} <= before
+        project.apply(SetReviews(keys=(PointKey(7, person, ANKLE),), state="rejected"))
+        export_project(project, tmp_path / "out", format="npz", what="labels")
+        after = {tuple(key) for key in gather(project, "labels").views.keys.tolist()}
+    assert before - after == {tuple(key) for key in copies}
+    assert "2 copied labels are left out" in (tmp_path / "out/DATASHEET.md").read_text()
+    told = json.loads((tmp_path / "out/datasheet.json").read_text())
+    assert told["copied_labels_of_rejected_joints"] == 2
 
 
 def test_accepted_points_stand_in_views_where_they_project_to_inside_the_picture(project):
