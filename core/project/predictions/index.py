@@ -69,6 +69,19 @@ class RoundIndex:
             rows = rows.select(np.argsort(row_moments(rows), kind="stable"))
         return cls(header=header, keys=keys[order], blocks=blocks[order], aggregates=rows)
 
+    def with_blocks(self, parts: Sequence[BlockIndex]) -> RoundIndex:
+        """The index once these blocks of the same round are there, too; at least one."""
+        more = RoundIndex.of(self.header, parts)
+        keys = np.concatenate([self.keys, more.keys])
+        order = np.argsort(keys, kind="stable")
+        rows = Aggregates.concatenate([self.aggregates, more.aggregates])
+        return RoundIndex(
+            header=self.header,
+            keys=keys[order],
+            blocks=np.concatenate([self.blocks, more.blocks])[order],
+            aggregates=rows.select(np.argsort(row_moments(rows), kind="stable")),
+        )
+
 
 def row_moments(rows: Aggregates) -> NDArray[np.int64]:
     """(N,) the moment key of each row."""

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -39,7 +39,7 @@ from core.project.predictions.rows import (
 from core.project.runs.events import Predicted, PredictionRoundFinished
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from typing import Self
 
     from numpy.typing import NDArray
@@ -111,6 +111,48 @@ class _Round:
     header: RoundHeader | None = None
 
 
+@dataclass(slots=True)
+class _Added:
+    """Files of a round that events announce, in their order, and whether one says it is whole."""
+
+    names: list[str] = field(default_factory=list[str])
+    is_finished: bool = False
+
+
+_Composed = tuple["NDArray[np.int64]", "NDArray[np.int64]"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class News:
+    """What a run has announced since, read and ready to be taken in.
+
+    Attributes:
+        moments: (M, 2) int64 (recording, frame) that it is about.
+        start: byte of the events from which on it was read.
+        stop: up to here.
+        rounds: all rounds, those without news as they were.
+        composed: all moments and the newest round of each; None where none are new.
+    """
+
+    moments: NDArray[np.int64]
+    start: int
+    stop: int
+    rounds: dict[int, _Round]
+    composed: _Composed | None
+
+
+def _announced(events: Sequence[Event]) -> dict[int, _Added]:
+    found: dict[int, _Added] = {}
+    for event in events:
+        if isinstance(event, Predicted):
+            added, name = found.setdefault(event.round, _Added()), Path(event.file).name
+            if name not in added.names:
+                added.names.append(name)
+        elif isinstance(event, PredictionRoundFinished):
+            found.setdefault(event.round, _Added()).is_finished = True
+    return found
+
+
 class RunPredictions:
     """The predictions of one run; close it when done. May be used from several threads."""
 
@@ -126,7 +168,7 @@ class RunPredictions:
         self._rounds: dict[int, _Round] = {}
         self._open: OrderedDict[str, PredictionsFile] = OrderedDict()
         self._problems: dict[str, DataError] = {}
-        self._composed: tuple[NDArray[np.int64], NDArray[np.int64]] | None = None
+        self._composed: _Composed | None = None
         self._aggregates: Aggregates | None = None
         self._take_in()
 
@@ -145,35 +187,70 @@ class RunPredictions:
 
     def refresh(self) -> NDArray[np.int64]:
         """Take in what was announced since: the (M, 2) moments (recording, frame) it is about."""
-        with self._lock:
-            added = self._take_in()
-            found: list[NDArray[np.int64]] = []
-            for number, names in added.items():
-                known = self._rounds[number]
-                index = self._index(known)
-                if index is not None:
-                    wanted = {block for block, name in known.names.items() if name in names}
-                    found.append(index.keys[np.isin(index.blocks, list(wanted))])
-            keys = np.unique(np.concatenate([np.zeros(0, dtype=np.int64), *found]))
-            return moments_of(keys)
+        news = self.look()
+        return self.take(news)
 
-    def _take_in(self) -> dict[int, set[str]]:
-        events, self._offset = self._run.events(self._offset)
-        added: dict[int, set[str]] = {}
-        for event in events:
-            if isinstance(event, Predicted):
-                known = self._rounds.setdefault(event.round, _Round(event.round))
-                name = Path(event.file).name
-                if name not in known.files:
-                    known.files.append(name)
-                    added.setdefault(event.round, set()).add(name)
-                    known.index = None
-            elif isinstance(event, PredictionRoundFinished):
-                known = self._rounds.setdefault(event.round, _Round(event.round))
-                known.finished = True
-        if added:
-            self._composed = self._aggregates = None
-        return added
+    def look(self) -> News:
+        """Read what was announced since, and change nothing yet: for a thread of its own.
+
+        Raises:
+            DataError: where the events cannot be read.
+        """
+        with self._lock:
+            start, rounds = self._offset, dict(self._rounds)
+        events, stop = self._run.events(start)
+        found: list[NDArray[np.int64]] = [np.zeros(0, dtype=np.int64)]
+        for number, added in _announced(events).items():
+            known = rounds.get(number) or _Round(number)
+            names = [name for name in added.names if name not in known.files]
+            rounds[number], keys = self._grown(known, names, is_finished=added.is_finished)
+            found.append(keys)
+        keys = np.unique(np.concatenate(found))
+        composed = self._compose_of(rounds) if len(keys) else None
+        return News(
+            moments=moments_of(keys), start=start, stop=stop, rounds=rounds, composed=composed
+        )
+
+    def take(self, news: News) -> NDArray[np.int64]:
+        """Answer with what was read from now on; takes no time.
+
+        Returns:
+            the (M, 2) moments that it is about; none where others were taken in since `look`.
+        """
+        with self._lock:
+            if news.start != self._offset:
+                return moments_of(np.zeros(0, dtype=np.int64))
+            self._offset, self._rounds = news.stop, news.rounds
+            if news.composed is not None:
+                self._composed, self._aggregates = news.composed, None
+            return news.moments
+
+    def _grown(
+        self, known: _Round, names: list[str], *, is_finished: bool
+    ) -> tuple[_Round, NDArray[np.int64]]:
+        """A round with more files, and the moments that these are about; the one given stays."""
+        with self._lock:
+            index = self._index(known)
+        grown = replace(
+            known,
+            files=[*known.files, *names],
+            finished=known.finished or is_finished,
+            parts=dict(known.parts),
+            names=dict(known.names),
+        )
+        self._read_parts(grown)
+        parts = [part for name in names if (part := grown.parts[name]) is not None]
+        if not parts:
+            return grown, np.zeros(0, dtype=np.int64)
+        assert grown.header is not None, "a part was read, and its header with it"
+        grown.index = index.with_blocks(parts) if index else RoundIndex.of(grown.header, parts)
+        return grown, moment_keys(np.concatenate([part.moments for part in parts]))
+
+    def _take_in(self) -> None:
+        """What there is at the beginning; indices are read when they are needed."""
+        events, self._offset = self._run.events(0)
+        for number, added in _announced(events).items():
+            self._rounds[number] = _Round(number, files=added.names, finished=added.is_finished)
 
     @property
     def problems(self) -> tuple[DataError, ...]:
@@ -286,23 +363,27 @@ class RunPredictions:
         parts = [one.rows for one in found if one is not None and len(one.rows)]
         return PredictionRows.concatenate(parts) if parts else None
 
-    def _compose(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    def _compose(self) -> _Composed:
         """All moments and the newest round of each."""
         if self._composed is None:
-            # The newest first, since np.unique keeps the first of equal keys.
+            self._composed = self._compose_of(self._rounds)
+        return self._composed
+
+    def _compose_of(self, rounds: Mapping[int, _Round]) -> _Composed:
+        # The newest first, since np.unique keeps the first of equal keys.
+        with self._lock:
             found = [
                 (known, index)
-                for _, known in sorted(self._rounds.items(), reverse=True)
+                for _, known in sorted(rounds.items(), reverse=True)
                 if (index := self._index(known)) is not None
             ]
-            nothing = np.zeros(0, dtype=np.int64)
-            keys = np.concatenate([nothing, *(index.keys for _, index in found)])
-            rounds = np.concatenate(
-                [nothing, *(np.full(len(index.keys), known.number) for known, index in found)]
-            )
-            unique, first = np.unique(keys, return_index=True)
-            self._composed = unique, rounds[first]
-        return self._composed
+        nothing = np.zeros(0, dtype=np.int64)
+        keys = np.concatenate([nothing, *(index.keys for _, index in found)])
+        numbers = np.concatenate(
+            [nothing, *(np.full(len(index.keys), known.number) for known, index in found)]
+        )
+        unique, first = np.unique(keys, return_index=True)
+        return unique, numbers[first]
 
     def _composed_aggregates(self) -> Aggregates | None:
         keys, rounds = self._compose()
@@ -341,21 +422,26 @@ class RunPredictions:
         return index
 
     def _index_of_blocks(self, known: _Round) -> RoundIndex | None:
-        for name in known.files:
-            if name in known.parts:
-                continue
-            try:
-                header, part = read_block_index(self._run.predictions_dir / name)
-            except DataError as error:
-                self._problems.setdefault(error.source, error)
-                known.parts[name] = None
-                continue
-            known.header, known.parts[name] = header, part
-            known.names[part.block] = name
+        self._read_parts(known)
         parts = [part for part in known.parts.values() if part is not None]
         if not parts or known.header is None:
             return None
         return RoundIndex.of(known.header, parts)
+
+    def _read_parts(self, known: _Round) -> None:
+        """Read what the index needs of those files that were not read yet."""
+        for name in known.files:
+            if name in known.parts or name in known.names.values():
+                continue
+            try:
+                header, part = read_block_index(self._run.predictions_dir / name)
+            except DataError as error:
+                with self._lock:
+                    self._problems.setdefault(error.source, error)
+                known.parts[name] = None
+                continue
+            known.header, known.parts[name] = header, part
+            known.names[part.block] = name
 
     def _opened(self, name: str) -> PredictionsFile:
         if name in self._open:
