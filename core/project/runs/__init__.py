@@ -5,5 +5,9 @@ config_io             TOML, presets, ``--set``
 events, states        what a trainer says, and what it adds up to
 folder, liveness      a run on the disk, and whether somebody works on it
 following             what a run is doing now, for whoever watches
+turns                 whose turn it is on a device of this machine
+samples, wanted       sample crops to look at; frames that a window would like predicted first
+estimate              how long a run will take
+trouble               what is wrong with one, in words
 launching             starting, stopping and cancelling a trainer
 """

@@ -25,6 +25,9 @@ class RunOptions:
     seed: int = option(0, "Same seed and same configuration, same run on one CPU.", low=0)
     device: str = option("auto", "auto, cpu, cuda, cuda:1 or mps; auto takes the fastest there is.")
     amp: bool = option(True, "bfloat16 networks on CUDA; geometry and losses stay float32/64.")
+    wait_turn: bool = option(
+        True, "Wait until no other run works on the device; two at once only slow each other down."
+    )
     channels_last: bool = option(True, "Picture layout that convolutions like best.")
     compile: bool = option(False, "torch.compile the networks: a slow start, faster steps.")
     threads: int = option(

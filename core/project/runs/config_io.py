@@ -60,8 +60,13 @@ def config_text(config: TrainConfig) -> str:
 
 
 def config_hash(config: TrainConfig) -> str:
-    """12 hexadecimal digits that tell configurations apart; the same on every machine."""
-    text = json.dumps(asdict(config), sort_keys=True, separators=(",", ":"))
+    """12 hexadecimal digits that tell configurations apart; the same on every machine.
+
+    Whether a run waits for its turn changes nothing of what comes out of it, and is left out.
+    """
+    told = asdict(config)
+    del told["run"]["wait_turn"]
+    text = json.dumps(told, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 

@@ -20,7 +20,8 @@ from typing import Any, Literal, cast, get_args, get_origin, get_type_hints
 
 from core.project.runs.config import Stage  # noqa: TC001 - get_type_hints looks it up
 
-EVENT_SCHEMA = 1
+# 2: Waiting, SamplesSaved, DeviceUsed. Whoever knows 1 alone shows those as "newer".
+EVENT_SCHEMA = 2
 
 NoticeLevel = Literal["info", "warning", "error"]
 FinalStatus = Literal["done", "stopped", "failed", "cancelled"]
@@ -62,6 +63,21 @@ class RunStarted(RunEvent):
     unlabelled: int
     held_out: int
     notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting(RunEvent):
+    """A trainer stands in the line of a device; said anew when its place changes.
+
+    Attributes:
+        device: as torch names it.
+        ahead: how many are before it, the one at work included.
+        run: folder of the run at work.
+    """
+
+    device: str
+    ahead: int
+    run: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,6 +134,37 @@ class Evaluated(RunEvent):
     stage: Stage
     step: int
     metrics: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SamplesSaved(RunEvent):
+    """Sample crops with what the networks see in them (`core.project.runs.samples`).
+
+    `file` is relative to the run's folder, and complete on the disk.
+    """
+
+    stage: Stage
+    step: int
+    file: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceUsed(RunEvent):
+    """How busy the device was lately, and its memory.
+
+    Attributes:
+        stage: at work.
+        step: of the stage.
+        busy: 0…1, of the device; on a processor, of the cores' time. NaN where it is not known.
+        memory_bytes: that the trainer holds.
+        memory_total: of the device; of the machine on a processor; 0 where it is not known.
+    """
+
+    stage: Stage
+    step: int
+    busy: float
+    memory_bytes: int
+    memory_total: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,10 +235,17 @@ class Notice(RunEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunFinished(RunEvent):
-    """The trainer has left, and why."""
+    """The trainer has left, and why.
+
+    Attributes:
+        status: how.
+        text: one or two sentences; may be empty.
+        reason: of a failure, for programs, such as ``out-of-memory``; empty where none is known.
+    """
 
     status: FinalStatus
     text: str = ""
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -208,11 +262,14 @@ class UnknownEvent(RunEvent):
 
 
 Event = (
-    RunStarted
+    Waiting
+    | RunStarted
     | StageStarted
     | Progress
     | WeightsMeasured
     | Evaluated
+    | SamplesSaved
+    | DeviceUsed
     | ScaleMeasured
     | CheckpointSaved
     | Predicted
@@ -225,11 +282,14 @@ Event = (
 
 # What stands under "kind": never to be changed, or old runs could not be read.
 _KINDS: dict[str, type[RunEvent]] = {
+    "waiting": Waiting,
     "run-started": RunStarted,
     "stage-started": StageStarted,
     "progress": Progress,
     "weights-measured": WeightsMeasured,
     "evaluated": Evaluated,
+    "samples-saved": SamplesSaved,
+    "device-used": DeviceUsed,
     "scale-measured": ScaleMeasured,
     "checkpoint-saved": CheckpointSaved,
     "predicted": Predicted,

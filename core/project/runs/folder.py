@@ -7,7 +7,8 @@
     events.jsonl    what the trainer said                     `core.project.runs.events`
     alive.lock      held by a living trainer                  `core.project.runs.liveness`
     holder.json heartbeat STOP exit.json launch.json stderr.log
-    checkpoints/ predictions/
+    wanted.json     frames to predict first           `core.project.runs.wanted`
+    checkpoints/ predictions/ samples/
 
 One process writes: the one that holds `lock`. Everybody may read at any time, also from folders
 that cannot be written to. Traps: the last line of events.jsonl may be half written, now (another
@@ -34,7 +35,7 @@ from typing import TYPE_CHECKING, Any
 import tomli_w
 
 from core.errors import CommandRefusedError, DataError
-from core.files import sync_file, sync_folder, write_text_atomically
+from core.files import sync_file, write_text_atomically
 from core.formats.fields import read_json, read_toml
 from core.project.runs import event_file, liveness
 from core.project.runs.about import read_about
@@ -44,14 +45,17 @@ from core.project.runs.events import (
     FinalStatus,
     RunFinished,
     RunStarted,
+    Waiting,
     decode_event,
     encode_event,
 )
+from core.project.runs.making import RUNS_FOLDER, named, told_from, unwritable
 from core.project.runs.states import RunState, fold
+from core.project.runs.wanted import WANTED, read_wanted, write_wanted
 from core.project.schema import copy_database
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from types import TracebackType
     from typing import Self
 
@@ -59,14 +63,12 @@ if TYPE_CHECKING:
     from core.project.runs.config import TrainConfig
 
 RUN_SCHEMA = 1
-RUNS_FOLDER = "runs"
 _RUN, _CONFIG, _LABELS, _EVENTS = "run.toml", "config.toml", "labels.db", "events.jsonl"
 LOCK_FILE, _HOLDER, _HEARTBEAT = "alive.lock", "holder.json", "heartbeat"
 _STOP, _EXIT, _STDERR = "STOP", "exit.json", "stderr.log"
 _SMALL = 1 << 20
 _LOCK_WAIT_S = 2.0  # longer than anybody who only asks could hold it
 _TAIL_BYTES = 1 << 14
-_MAX_SAME_SECOND = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,11 +160,11 @@ class RunFolder:
                 sync_file(scratch / _LABELS)
             about = {"schema": RUN_SCHEMA, "name": name or slug, "created": now.isoformat()}
             if project_dir is not None:
-                about["project"] = _told_from(parent, project_dir.absolute())
+                about["project"] = told_from(parent, project_dir.absolute())
             write_text_atomically(scratch / _RUN, tomli_w.dumps(about))
-            path = _named(scratch, f"{now:%Y%m%d-%H%M%S}-{slug}" if stamp else slug, once=not stamp)
+            path = named(scratch, f"{now:%Y%m%d-%H%M%S}-{slug}" if stamp else slug, once=not stamp)
         except OSError as error:
-            raise _unwritable(parent, error) from error
+            raise unwritable(parent, error) from error
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
         return cls(path)
@@ -274,13 +276,14 @@ class RunFolder:
     def append(self, event: Event) -> None:
         """Write an event as one whole line; the lock must be held.
 
-        A `RunStarted` begins a new life: the exit.json of a former one is removed first.
+        A `RunStarted`, or a `Waiting` before it, begins a new life: the exit.json of a former one
+        is removed first.
 
         Raises:
             OSError: the disk is full or gone; what was written of the line is taken back, or cut
                 off later.
         """
-        if isinstance(event, RunStarted):
+        if isinstance(event, RunStarted | Waiting):
             (self.path / _EXIT).unlink(missing_ok=True)
         with self._guard:
             assert self._events_fd is not None, "events are written under the run's lock"
@@ -299,15 +302,18 @@ class RunFolder:
             finally:
                 os.close(descriptor)
 
-    def finish(self, status: FinalStatus, text: str = "", *, code: int | None = None) -> None:
+    def finish(
+        self, status: FinalStatus, text: str = "", *, code: int | None = None, reason: str = ""
+    ) -> None:
         """Say why the trainer leaves: the last event, exit.json; a STOP is consumed.
 
         Args:
             status: ``done``, ``stopped``, ``failed`` or ``cancelled``.
             text: one or two sentences.
             code: the exit code of the process; None is 0 for done and stopped, else 1.
+            reason: of a failure, for programs (`core.project.runs.trouble`).
         """
-        event = RunFinished(status=status, text=text)
+        event = RunFinished(status=status, text=text, reason=reason)
         left = ExitRecord(
             status=status,
             text=text,
@@ -333,6 +339,14 @@ class RunFolder:
     def request_stop(self) -> None:
         """Ask the trainer to write a checkpoint after this step, and leave."""
         (self.path / _STOP).touch()
+
+    def want_frames(self, frames: Sequence[int]) -> None:
+        """Ask the trainer to predict these first, the most urgent first; others are forgotten."""
+        write_wanted(self.path / WANTED, frames)
+
+    def wanted_frames(self) -> tuple[int, ...]:
+        """What `want_frames` asked for; empty where nobody did, or it cannot be read."""
+        return read_wanted(self.path / WANTED)
 
     def is_alive(self) -> bool:
         """Whether a process works on the run now (this one counts, too)."""
@@ -450,39 +464,5 @@ def find_run(project: Project | Path, name: str) -> RunFolder:
     )
 
 
-def _named(scratch: Path, name: str, *, once: bool) -> Path:
-    """Give a complete folder its name; another that was made in the same second keeps its own."""
-    for count in range(1, _MAX_SAME_SECOND):
-        path = scratch.with_name(name if count == 1 else f"{name}-{count}")
-        if not path.exists():
-            try:
-                scratch.rename(path)
-            except OSError:
-                if not path.exists():
-                    raise
-            else:
-                sync_folder(path.parent)
-                return path
-        if once:
-            break
-    raise CommandRefusedError(f"There is a run {name} already in {scratch.parent}.")
-
-
-def _told_from(parent: Path, project_dir: Path) -> str:
-    """The project's place: relative for its own runs, so that it can be moved with them."""
-    if parent == project_dir / RUNS_FOLDER:
-        return ".."
-    return str(project_dir)
-
-
 def _json_if_there(path: Path) -> Any:  # noqa: ANN401 - a Node, or None
     return read_json(path, _SMALL) if path.is_file() else None
-
-
-def _unwritable(folder: Path, error: OSError) -> DataError:
-    return DataError(
-        folder,
-        expected="a folder that can be written to",
-        found=error.strerror or str(error),
-        remedy="Check permissions and free space, or choose another place.",
-    )

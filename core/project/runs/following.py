@@ -28,6 +28,8 @@ class RunReport:
         state: what its events add up to.
         events: those since the last report.
         silent_s: seconds since its heart was seen to beat; 0 where it does not live.
+        quiet_s: seconds since its newest event was read, by this machine's steady clock; a time
+            left that was said counts down by these, whatever the clocks of the machines say.
     """
 
     status: RunStatus
@@ -35,6 +37,7 @@ class RunReport:
     state: RunState
     events: tuple[Event, ...]
     silent_s: float
+    quiet_s: float = 0.0
 
 
 class RunFollower:
@@ -46,7 +49,7 @@ class RunFollower:
         self._offset = 0
         self._state = RunState()
         self._beat: int | None = None
-        self._beat_seen = time.monotonic()
+        self._beat_seen = self._heard = time.monotonic()
 
     def poll(self) -> RunReport:
         """What the run is doing now, and what it said since the last time.
@@ -59,7 +62,8 @@ class RunFollower:
         launch = read_launch(run)
         is_launched = launch is not None and is_launch_alive(run, launch)
         events, self._offset = run.events(self._offset)
-        self._state = fold(events, self._state) if events else self._state
+        if events:
+            self._state, self._heard = fold(events, self._state), time.monotonic()
         has_spoken = launch is None or launch.events_end != self._offset
         status, text = _judge(
             run, self._state, is_alive=is_alive, is_launched=is_launched, has_spoken=has_spoken
@@ -70,6 +74,7 @@ class RunFollower:
             state=self._state,
             events=events,
             silent_s=self._silence() if is_alive else 0.0,
+            quiet_s=time.monotonic() - self._heard,
         )
 
     def _silence(self) -> float:
@@ -95,8 +100,9 @@ def _judge(
     if left is not None:
         return left.status, left.text
     if is_alive:
-        return ("stopping" if run.stop_requested() else "running"), ""
-    if state.started is None:
+        going = "running" if state.waiting is None else "waiting"
+        return ("stopping" if run.stop_requested() else going), ""
+    if state.started is None and state.waiting is None:
         return "created", ""
     return "killed", _ended("was killed, or its machine went down", run)
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 RunStatus = Literal[
     "created",
     "starting",
+    "waiting",
     "running",
     "stopping",
     "done",
@@ -28,9 +29,11 @@ RunStatus = Literal[
     "cancelled",
     "killed",
 ]
-LIVING: frozenset[RunStatus] = frozenset({"starting", "running", "stopping"})
+LIVING: frozenset[RunStatus] = frozenset({"starting", "waiting", "running", "stopping"})
 
-_Stepped = TypeVar("_Stepped", ev.Progress, ev.WeightsMeasured, ev.Evaluated)
+_Stepped = TypeVar(
+    "_Stepped", ev.Progress, ev.WeightsMeasured, ev.Evaluated, ev.SamplesSaved, ev.DeviceUsed
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,12 +41,15 @@ class RunState:
     """What a run has said so far.
 
     Attributes:
+        waiting: its place in the line of a device; None where it does not wait.
         started: the newest start; None where no trainer ever began.
         stage: the newest stage begun.
         stages_done: in the order in which they were finished.
         progress: all, for curves; of a stage that went on, each step once.
         weights: all measurements of the triangulation.
         evaluations: all.
+        samples: files of sample crops.
+        device_use: how busy the device was, all.
         scale_mm: the noise scale; None before it was measured.
         checkpoint: the newest.
         predicted: files of predictions, in the order of their completion.
@@ -51,15 +57,19 @@ class RunState:
         notices: all.
         unknown: whole lines that could not be read.
         finished: why the trainer left; None while it has not, or was killed.
-        last_time: of the newest event, seconds since 1970; 0 where there is none.
+        last_time: of the newest event, seconds since 1970, by the trainer's clock, which may be
+            wrong or have been put right; 0 where there is none.
     """
 
+    waiting: ev.Waiting | None = None
     started: ev.RunStarted | None = None
     stage: ev.StageStarted | None = None
     stages_done: tuple[Stage, ...] = ()
     progress: tuple[ev.Progress, ...] = ()
     weights: tuple[ev.WeightsMeasured, ...] = ()
     evaluations: tuple[ev.Evaluated, ...] = ()
+    samples: tuple[ev.SamplesSaved, ...] = ()
+    device_use: tuple[ev.DeviceUsed, ...] = ()
     scale_mm: float | None = None
     checkpoint: ev.CheckpointSaved | None = None
     predicted: tuple[ev.Predicted, ...] = ()
@@ -110,6 +120,8 @@ class _Draft:
         self._progress = list(state.progress)
         self._weights = list(state.weights)
         self._evaluations = list(state.evaluations)
+        self._samples = list(state.samples)
+        self._device_use = list(state.device_use)
         self._predicted = list(state.predicted)
         self._notices = list(state.notices)
         self._unknown = list(state.unknown)
@@ -121,6 +133,8 @@ class _Draft:
             progress=tuple(self._progress),
             weights=tuple(self._weights),
             evaluations=tuple(self._evaluations),
+            samples=tuple(self._samples),
+            device_use=tuple(self._device_use),
             predicted=tuple(self._predicted),
             notices=tuple(self._notices),
             unknown=tuple(self._unknown),
@@ -128,7 +142,7 @@ class _Draft:
         )
 
     def add(self, event: ev.Event) -> None:
-        self._last_time = max(self._last_time, event.time)
+        self._last_time = event.time or self._last_time
         match event:
             case ev.Progress():
                 self._progress.append(event)
@@ -136,6 +150,10 @@ class _Draft:
                 self._weights.append(event)
             case ev.Evaluated():
                 self._evaluations.append(event)
+            case ev.SamplesSaved():
+                self._samples.append(event)
+            case ev.DeviceUsed():
+                self._device_use.append(event)
             case ev.Predicted():
                 self._predicted.append(event)
             case ev.Notice():
@@ -147,7 +165,8 @@ class _Draft:
 
     def _add_turn(
         self,
-        event: ev.RunStarted
+        event: ev.Waiting
+        | ev.RunStarted
         | ev.StageStarted
         | ev.StageFinished
         | ev.RunFinished
@@ -157,8 +176,10 @@ class _Draft:
     ) -> None:
         state = self._state
         match event:
+            case ev.Waiting():
+                self._state = replace(state, waiting=event, finished=None)
             case ev.RunStarted():
-                self._state = replace(state, started=event, finished=None)
+                self._state = replace(state, started=event, waiting=None, finished=None)
             case ev.StageStarted():
                 self._state = replace(state, stage=event, stages_done=_without(state, event.stage))
                 self._drop_after(event.stage, event.first_step)
@@ -166,7 +187,7 @@ class _Draft:
                 done = (*_without(state, event.stage), event.stage)
                 self._state = replace(state, stages_done=done)
             case ev.RunFinished():
-                self._state = replace(state, finished=event)
+                self._state = replace(state, finished=event, waiting=None)
             case ev.ScaleMeasured():
                 self._state = replace(state, scale_mm=event.scale_mm)
             case ev.CheckpointSaved():
@@ -179,6 +200,8 @@ class _Draft:
         self._progress = _kept(self._progress, stage, step)
         self._weights = _kept(self._weights, stage, step)
         self._evaluations = _kept(self._evaluations, stage, step)
+        self._samples = _kept(self._samples, stage, step)
+        self._device_use = _kept(self._device_use, stage, step)
 
 
 def _kept(events: list[_Stepped], stage: Stage, step: int) -> list[_Stepped]:
