@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from app.state import EditPreview, FeetMode, HoverTarget, TrackPreview
+    from core.curation.round_diff import RoundDiff
     from core.curation.sources import FrameSource
     from core.diagnosis import FrameDiagnosis, RecordingSummary
     from core.labelling import Ghosts
@@ -56,6 +57,7 @@ class Document(QObject):
     taken_up = Signal(object)
     compared_changed = Signal(object)
     blink_changed = Signal(bool)
+    diff_changed = Signal(object)
     truth_changed = Signal()
     message_posted = Signal(str)
     engine_warmed = Signal()
@@ -72,6 +74,7 @@ class Document(QObject):
         self._track_preview: TrackPreview | None = None
         self._feet_mode: FeetMode | None = None
         self._is_blinking = False
+        self._diff: RoundDiff | None = None
         self._hover: HoverTarget | None = None
         self._summary: RecordingSummary | None = None
         self._truth: Truth | None = None
@@ -134,6 +137,11 @@ class Document(QObject):
         before.
         """
         return self._is_blinking
+
+    @property
+    def diff(self) -> RoundDiff | None:
+        """What the source shown changed against `compared`; None until it has been computed."""
+        return self._diff
 
     @property
     def reviews(self) -> NDArray[np.uint8] | None:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from PySide6.QtCore import QObject
 
     from app.state import EditPreview, FeetMode, HoverTarget, TrackPreview
+    from core.curation.round_diff import RoundDiff
     from core.curation.sources import FrameSource
     from core.diagnosis import RecordingSummary
     from core.project import Change, Edit
@@ -381,6 +382,12 @@ class Session(Document):
         if is_on != self._is_blinking:
             self._is_blinking = is_on
             self.blink_changed.emit(is_on)
+
+    def set_diff(self, diff: RoundDiff | None) -> None:
+        """Take up what background work found to differ between `compared` and the source."""
+        if diff is not None or self._diff is not None:
+            self._diff = diff
+            self.diff_changed.emit(diff)
 
     def set_summary(self, summary: RecordingSummary | None) -> None:
         """Take up what background work found about the whole recording."""

@@ -60,6 +60,7 @@ class DisplaySettings:
         brightness: added, -1 to 1.
         contrast: factor about mid-grey.
         gamma: exponent of the picture's tone curve.
+        moved_mm: where two rounds are compared, a joint has moved where it did so further.
     """
 
     theme: str = "dark"
@@ -75,6 +76,7 @@ class DisplaySettings:
     brightness: float = 0.0
     contrast: float = 1.0
     gamma: float = 1.0
+    moved_mm: float = 20.0
 
 
 @dataclass(frozen=True, slots=True)
