@@ -300,8 +300,12 @@ def _reviewed(selection: Selection, state: Literal["rejected"] | None, name: str
     return SetReviews(keys=free.point_keys, state=state, source=selection.source, name=name)
 
 
+def _origin(source: FrameSource, frame: int) -> tuple[str, int | None, str]:
+    return source.name, *source.origin(frame)
+
+
 def _accepted_points(source: FrameSource, selection: Selection) -> tuple[AcceptedPoint, ...]:
-    origins = {frame: source.origin(frame) for frame in np.unique(selection.keys[:, 0]).tolist()}
+    origins = {f: _origin(source.answering(f), f) for f in np.unique(selection.keys[:, 0]).tolist()}
     settings = selection.settings
     columns = (
         selection.point_keys,
@@ -318,9 +322,9 @@ def _accepted_points(source: FrameSource, selection: Selection) -> tuple[Accepte
             point_mm=(x, y, z),
             provenance=grounded(
                 Provenance(
-                    source=selection.source,
-                    round=origins[key.frame][0],
-                    weights_hash=origins[key.frame][1],
+                    source=origins[key.frame][0],
+                    round=origins[key.frame][1],
+                    weights_hash=origins[key.frame][2],
                     wss_mm=wss_mm,
                     worst_loo_px=worst_px,
                     scale_mm=settings.scale_mm,

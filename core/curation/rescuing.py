@@ -62,11 +62,12 @@ def rescued(
     residuals = diagnosis.loo_residual_px[person_row, :, joint]
     put = diagnosis.reprojected[person_row, :, joint] & diagnosis.observed[person_row, :, joint]
     residuals = residuals[diagnosis.observed[person_row, :, joint] & np.isfinite(residuals) & ~put]
-    round_number, weights_hash = source.origin(diagnosis.frame)
+    answering = source.answering(diagnosis.frame)
+    round_number, weights_hash = answering.origin(diagnosis.frame)
     x, y, z = point.tolist()
     words = f" without {', '.join(source.rig.names[c] for c in without)}" if without else ""
     provenance = Provenance(
-        source=source.name,
+        source=answering.name,
         round=round_number,
         weights_hash=weights_hash,
         wss_mm=float(found.wss_mm[person_row, joint]),

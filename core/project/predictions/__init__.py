@@ -3,6 +3,7 @@
     rows.py     the values: rows keyed by (recording, frame, person), what a round says of itself
     file.py     one block of frames on disk
     index.py    one finished round on disk: where its frames are, and its aggregates
+    announced.py what the events say of files, and what was read of them
     reader.py   `RunPredictions`: the newest of all rounds, composed; what the window reads
 
 A *round* is one pass over frames with one set of weights and settings. A run has several: after
@@ -12,7 +13,7 @@ flushed, renamed, and only then announced in events.jsonl; nothing is ever writt
 
 from core.project.predictions.file import PredictionsFile, block_name, write_predictions
 from core.project.predictions.index import finish_round
-from core.project.predictions.reader import FramePredictions, RoundState, RunPredictions
+from core.project.predictions.reader import FramePredictions, News, RoundState, RunPredictions
 from core.project.predictions.rows import (
     Aggregates,
     PredictionBlock,
@@ -23,6 +24,7 @@ from core.project.predictions.rows import (
 __all__ = [
     "Aggregates",
     "FramePredictions",
+    "News",
     "PredictionBlock",
     "PredictionRows",
     "PredictionsFile",

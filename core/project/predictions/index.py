@@ -7,6 +7,7 @@ reading one file of some megabytes. Where it is lost or damaged, the blocks tell
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import h5py
@@ -39,7 +40,7 @@ class BlockIndex:
     aggregates: Aggregates
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class RoundIndex:
     """The moments of a round and the aggregates of its rows, in the order of their keys.
 
@@ -54,6 +55,11 @@ class RoundIndex:
     keys: NDArray[np.int64]
     blocks: NDArray[np.int32]
     aggregates: Aggregates
+
+    @cached_property
+    def persons(self) -> tuple[int, ...]:
+        """Whom it is about, ascending."""
+        return tuple(np.unique(self.aggregates.persons).tolist())
 
     @classmethod
     def of(cls, header: RoundHeader, parts: Sequence[BlockIndex]) -> RoundIndex:

@@ -2,7 +2,7 @@
 
 Only files that events.jsonl announces count. Opening reads the events and, of each finished round,
 one index; of an unfinished one the small tables of its blocks. A frame is read when it is asked
-for. A training writes on meanwhile: `refresh` takes in what was announced since.
+for. A training writes on meanwhile: `look` reads what was announced since, `take` takes it in.
 
 Traps: `at` and `aggregates` compose rounds, so neighbouring frames may come from different weights;
 give `round_number` where that must not be (evaluation). A damaged file's frames are answered by an
@@ -13,16 +13,15 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from core.errors import DataError
+from core.project.predictions.announced import Composed, News, Round, announced
 from core.project.predictions.file import PredictionsFile, block_name
 from core.project.predictions.index import (
-    BlockIndex,
     RoundIndex,
     index_name,
     read_block_index,
@@ -36,10 +35,10 @@ from core.project.predictions.rows import (
     moment_keys,
     moments_of,
 )
-from core.project.runs.events import Predicted, PredictionRoundFinished
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
     from typing import Self
 
     from numpy.typing import NDArray
@@ -98,61 +97,6 @@ class FramePredictions:
     rows: PredictionRows
 
 
-@dataclass(slots=True, eq=False)
-class _Round:
-    """A round as the events tell it; its index is read when it is needed."""
-
-    number: int
-    files: list[str] = field(default_factory=list[str])
-    finished: bool = False
-    index: RoundIndex | None = None
-    parts: dict[str, BlockIndex | None] = field(default_factory=dict[str, "BlockIndex | None"])
-    names: dict[int, str] = field(default_factory=dict[int, str])
-    header: RoundHeader | None = None
-
-
-@dataclass(slots=True)
-class _Added:
-    """Files of a round that events announce, in their order, and whether one says it is whole."""
-
-    names: list[str] = field(default_factory=list[str])
-    is_finished: bool = False
-
-
-_Composed = tuple["NDArray[np.int64]", "NDArray[np.int64]"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class News:
-    """What a run has announced since, read and ready to be taken in.
-
-    Attributes:
-        moments: (M, 2) int64 (recording, frame) that it is about.
-        start: byte of the events from which on it was read.
-        stop: up to here.
-        rounds: all rounds, those without news as they were.
-        composed: all moments and the newest round of each; None where none are new.
-    """
-
-    moments: NDArray[np.int64]
-    start: int
-    stop: int
-    rounds: dict[int, _Round]
-    composed: _Composed | None
-
-
-def _announced(events: Sequence[Event]) -> dict[int, _Added]:
-    found: dict[int, _Added] = {}
-    for event in events:
-        if isinstance(event, Predicted):
-            added, name = found.setdefault(event.round, _Added()), Path(event.file).name
-            if name not in added.names:
-                added.names.append(name)
-        elif isinstance(event, PredictionRoundFinished):
-            found.setdefault(event.round, _Added()).is_finished = True
-    return found
-
-
 class RunPredictions:
     """The predictions of one run; close it when done. May be used from several threads."""
 
@@ -165,10 +109,10 @@ class RunPredictions:
         self._run = run
         self._lock = threading.RLock()
         self._offset = 0
-        self._rounds: dict[int, _Round] = {}
+        self._rounds: dict[int, Round] = {}
         self._open: OrderedDict[str, PredictionsFile] = OrderedDict()
         self._problems: dict[str, DataError] = {}
-        self._composed: _Composed | None = None
+        self._composed: Composed | None = None
         self._aggregates: Aggregates | None = None
         self._take_in()
 
@@ -200,8 +144,8 @@ class RunPredictions:
             start, rounds = self._offset, dict(self._rounds)
         events, stop = self._run.events(start)
         found: list[NDArray[np.int64]] = [np.zeros(0, dtype=np.int64)]
-        for number, added in _announced(events).items():
-            known = rounds.get(number) or _Round(number)
+        for number, added in announced(events).items():
+            known = rounds.get(number) or Round(number)
             names = [name for name in added.names if name not in known.files]
             rounds[number], keys = self._grown(known, names, is_finished=added.is_finished)
             found.append(keys)
@@ -226,8 +170,8 @@ class RunPredictions:
             return news.moments
 
     def _grown(
-        self, known: _Round, names: list[str], *, is_finished: bool
-    ) -> tuple[_Round, NDArray[np.int64]]:
+        self, known: Round, names: list[str], *, is_finished: bool
+    ) -> tuple[Round, NDArray[np.int64]]:
         """A round with more files, and the moments that these are about; the one given stays."""
         with self._lock:
             index = self._index(known)
@@ -249,8 +193,8 @@ class RunPredictions:
     def _take_in(self) -> None:
         """What there is at the beginning; indices are read when they are needed."""
         events, self._offset = self._run.events(0)
-        for number, added in _announced(events).items():
-            self._rounds[number] = _Round(number, files=added.names, finished=added.is_finished)
+        for number, added in announced(events).items():
+            self._rounds[number] = Round(number, files=added.names, finished=added.is_finished)
 
     @property
     def problems(self) -> tuple[DataError, ...]:
@@ -342,6 +286,18 @@ class RunPredictions:
                 self._aggregates = self._composed_aggregates()
             return self._aggregates
 
+    def persons(self, round_number: int | None = None) -> tuple[int, ...]:
+        """Whom the predictions of a round, or of any round, are about; ascending."""
+        with self._lock:
+            rounds = self._rounds
+            chosen = rounds.values() if round_number is None else [rounds.get(round_number)]
+            found: set[int] = set()
+            for known in chosen:
+                index = None if known is None else self._index(known)
+                if index is not None:
+                    found.update(index.persons)
+            return tuple(sorted(found))
+
     def moments(self, round_number: int | None = None) -> NDArray[np.int64]:
         """(M, 2) the (recording, frame) predicted so far, by a certain round or by any."""
         with self._lock:
@@ -363,13 +319,13 @@ class RunPredictions:
         parts = [one.rows for one in found if one is not None and len(one.rows)]
         return PredictionRows.concatenate(parts) if parts else None
 
-    def _compose(self) -> _Composed:
+    def _compose(self) -> Composed:
         """All moments and the newest round of each."""
         if self._composed is None:
             self._composed = self._compose_of(self._rounds)
         return self._composed
 
-    def _compose_of(self, rounds: Mapping[int, _Round]) -> _Composed:
+    def _compose_of(self, rounds: Mapping[int, Round]) -> Composed:
         # The newest first, since np.unique keeps the first of equal keys.
         with self._lock:
             found = [
@@ -401,7 +357,7 @@ class RunPredictions:
         whole = Aggregates.concatenate(parts)
         return whole.select(np.argsort(row_moments(whole), kind="stable"))
 
-    def _index(self, known: _Round) -> RoundIndex | None:
+    def _index(self, known: Round) -> RoundIndex | None:
         """The round's index; from its blocks where it is unfinished or its index is damaged."""
         if known.index is None and known.files:
             known.index = self._index_file(known) if known.finished else None
@@ -409,7 +365,7 @@ class RunPredictions:
                 known.index = self._index_of_blocks(known)
         return known.index
 
-    def _index_file(self, known: _Round) -> RoundIndex | None:
+    def _index_file(self, known: Round) -> RoundIndex | None:
         try:
             index = read_index(self._run.predictions_dir / index_name(known.number))
         except DataError as error:
@@ -421,14 +377,14 @@ class RunPredictions:
         known.names = names
         return index
 
-    def _index_of_blocks(self, known: _Round) -> RoundIndex | None:
+    def _index_of_blocks(self, known: Round) -> RoundIndex | None:
         self._read_parts(known)
         parts = [part for part in known.parts.values() if part is not None]
         if not parts or known.header is None:
             return None
         return RoundIndex.of(known.header, parts)
 
-    def _read_parts(self, known: _Round) -> None:
+    def _read_parts(self, known: Round) -> None:
         """Read what the index needs of those files that were not read yet."""
         for name in known.files:
             if name in known.parts or name in known.names.values():
