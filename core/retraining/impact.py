@@ -1,36 +1,49 @@
 """What changed from one run to the next: labels, pseudo-labels, held-out errors.
 
 The sentence says what changed beside what, never because of what: a longer training, other
-unlabelled frames or another seed move pseudo-labels, too.
+unlabelled frames or another seed move pseudo-labels, too. What else was set otherwise is told.
 """
 
 from __future__ import annotations
 
+import math
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from core.curation.round_diff import DEFAULT_MIN_MM, diff_points
+from core.curation.sources import RunSource
+from core.errors import CommandRefusedError, DataError
+from core.project.runs.config_io import changed_options, value_of
+from core.retraining.fresh import changes_between
+from core.retraining.learning_curve import complete_runs, run_figures
+from core.retraining.used import labels_of_run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from core.project import Project
     from core.project.runs.folder import RunFolder
+    from core.project.runs.option_rows import OptionValue
     from core.retraining.fresh import Since
+    from core.retraining.learning_curve import RunFigures
 
     Progress = Callable[[int, int], bool]
 
-MOVED_MM = 20.0
-"""Pseudo-labels that moved farther than this are counted, unless another distance is asked for."""
+_ASIDE = frozenset({"data.workers", "data.cache_gb", "predict.block", "predict.batch"})
+"""Options that change how a run works, not what it learns; so do those of [run], but the seed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PseudoChange:
-    """How the pseudo-labels of the final rounds differ.
+    """How the pseudo-labels of the final rounds differ, under the window's settings.
 
     Attributes:
-        moved: joints with a point on both sides, farther apart than the threshold.
+        moved: joints kept on both sides, farther apart than the threshold.
         newly_kept: joints kept only after.
         newly_discarded: joints kept only before.
-        compared: joints with a point on either side.
+        compared: joints that any view saw on either side.
+        frames: frames that both rounds predicted; only these are compared.
         threshold_mm: what counts as moved.
     """
 
@@ -38,28 +51,28 @@ class PseudoChange:
     newly_kept: int
     newly_discarded: int
     compared: int
+    frames: int
     threshold_mm: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ErrorChange:
-    """Held-out errors of both runs, in mm; NaN = not measured.
+    """Held-out errors of both runs.
 
     Attributes:
-        mv_before: multi-view, MPJPE.
-        mv_after: likewise.
-        sv_before: single-view, MPJPE.
-        sv_after: likewise.
-        is_same: whether both were measured on exactly the same held-out labels.
-        note: why they cannot be compared; empty where they can.
+        before: of the run before.
+        after: of the run.
+        note: why they must not be compared; empty where they may.
     """
 
-    mv_before: float
-    mv_after: float
-    sv_before: float
-    sv_after: float
-    is_same: bool
+    before: RunFigures
+    after: RunFigures
     note: str
+
+    @property
+    def is_same(self) -> bool:
+        """Whether both were measured on exactly the same held-out labels."""
+        return not self.note
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,21 +84,58 @@ class Impact:
         after: id of the run.
         fixes: labels and reviews that are other in the later run's snapshot.
         pseudo: how the pseudo-labels differ; None where one side has no predictions.
+        pseudo_note: why there is none; empty where there is.
         errors: held-out errors.
-        other_options: options set otherwise, as ``key: before → after``.
+        other_options: options that are set otherwise, as ``key: before → after``.
     """
 
     before: str
     after: str
     fixes: Since
     pseudo: PseudoChange | None
+    pseudo_note: str
     errors: ErrorChange
     other_options: tuple[str, ...]
 
     @property
     def sentence(self) -> str:
-        """All of it in one or two sentences."""
-        raise NotImplementedError
+        """What changed, in a sentence; and in a second one what else was set otherwise."""
+        parts = [_fixes_text(self.fixes), self._pseudo_text(), self._errors_text()]
+        text = "; ".join(part for part in parts if part) + "."
+        if self.other_options:
+            text += f" Also set otherwise: {', '.join(self.other_options)}."
+        return text
+
+    def _pseudo_text(self) -> str:
+        found = self.pseudo
+        if found is None:
+            return self.pseudo_note
+        more = "".join(
+            f", {count:,} {what}"
+            for count, what in (
+                (found.newly_kept, "newly kept"),
+                (found.newly_discarded, "newly discarded"),
+            )
+            if count
+        )
+        return (
+            f"{found.moved:,} of {found.compared:,} pseudo-labels moved more than "
+            f"{found.threshold_mm:g} mm{more}"
+        )
+
+    def _errors_text(self) -> str:
+        before, after = self.errors.before, self.errors.after
+        if not self.errors.is_same:
+            return self.errors.note
+        told = [
+            f"{way} {was:.0f} → {now:.0f} mm"
+            for way, was, now in (
+                ("multi-view", before.mv_mpjpe, after.mv_mpjpe),
+                ("single-view", before.sv_mpjpe, after.sv_mpjpe),
+            )
+            if math.isfinite(was) and math.isfinite(now)
+        ]
+        return f"held-out MPJPE {', '.join(told)}"
 
 
 def correction_impact(
@@ -93,13 +143,133 @@ def correction_impact(
     before_run: RunFolder,
     after_run: RunFolder,
     *,
-    threshold_mm: float = MOVED_MM,
+    threshold_mm: float = DEFAULT_MIN_MM,
     progress: Progress | None = None,
 ) -> Impact:
     """What changed from one run of a project to a later one.
+
+    Both final rounds are triangulated anew, so this takes about as long as a summary of the
+    recording: do it in a job.
+
+    Args:
+        project: open; its settings are those of the comparison.
+        before_run: complete.
+        after_run: complete, and later.
+        threshold_mm: pseudo-labels that moved farther are counted.
+        progress: told (done, total) frames; where it says no, this ends.
 
     Raises:
         DataError: a run cannot be read, or has no snapshot of labels.
         CommandRefusedError: `progress` said no.
     """
-    raise NotImplementedError
+    fixes = changes_between(project, before_run, after_run)
+    pseudo, pseudo_note = _pseudo_change(project, before_run, after_run, threshold_mm, progress)
+    return Impact(
+        before=before_run.id,
+        after=after_run.id,
+        fixes=fixes,
+        pseudo=pseudo,
+        pseudo_note=pseudo_note,
+        errors=_error_change(project, before_run, after_run),
+        other_options=other_options(before_run, after_run),
+    )
+
+
+def run_before(project: Project, run: RunFolder) -> RunFolder | None:
+    """The newest complete training of the project that is older than this run; None = none."""
+    older = [one for one in complete_runs(project) if one.created < run.created]
+    return older[-1] if older else None
+
+
+def other_options(before: RunFolder, after: RunFolder) -> tuple[str, ...]:
+    """What was set otherwise and bears upon what is learned, as ``key: before → after``.
+
+    Raises:
+        DataError: a configuration cannot be read.
+    """
+    return tuple(
+        f"{row.key}: {_shown(value_of(before.config, row))} → {_shown(value)}"
+        for row, value in changed_options(after.config, before.config)
+        if row.key not in _ASIDE and (row.section != "run" or row.name == "seed")
+    )
+
+
+def final_round(source: RunSource) -> int | None:
+    """The newest complete round of all frames; None = none, take the newest of each frame."""
+    states = source.predictions.rounds
+    whole = [s.header.round for s in states if s.finished and s.header.scope == "all"]
+    return whole[-1] if whole else None
+
+
+def _pseudo_change(
+    project: Project,
+    before: RunFolder,
+    after: RunFolder,
+    threshold_mm: float,
+    progress: Progress | None,
+) -> tuple[PseudoChange | None, str]:
+    with ExitStack() as held:
+        sources: list[RunSource] = []
+        for run in (before, after):
+            try:
+                sources.append(_final(project, run))
+            except DataError:
+                return None, f"run {run.id} has no predictions of this project's cameras and joints"
+            held.callback(sources[-1].close)
+        diff = diff_points(project, sources[0], sources[1], project.settings, progress)
+    if diff is None:
+        raise CommandRefusedError("The comparison of the runs was broken off.")
+    if not len(diff.frames):
+        return None, "the two runs predicted no frame in common"
+    tally = diff.tally(threshold_mm)
+    change = PseudoChange(
+        moved=tally.moved,
+        newly_kept=tally.newly_kept,
+        newly_discarded=tally.newly_discarded,
+        compared=tally.num_joints,
+        frames=len(diff.frames),
+        threshold_mm=threshold_mm,
+    )
+    return change, ""
+
+
+def _final(project: Project, run: RunFolder) -> RunSource:
+    source = RunSource(project, run)
+    number = final_round(source)
+    if number is None:
+        return source
+    source.close()
+    return RunSource(project, run, number)
+
+
+def _error_change(project: Project, before: RunFolder, after: RunFolder) -> ErrorChange:
+    was, now = run_figures(project, before), run_figures(project, after)
+    return ErrorChange(before=was, after=now, note=_why_not(project, before, after, was, now))
+
+
+def _why_not(
+    project: Project, before: RunFolder, after: RunFolder, was: RunFigures, now: RunFigures
+) -> str:
+    """Why two errors must not be compared; empty where they may."""
+    measured = [math.isfinite(one.mv_mpjpe) for one in (was, now)]
+    if not all(measured):
+        return f"{'only one' if any(measured) else 'neither'} of the runs was measured"
+    held = [labels_of_run(project, run).held_out_hash for run in (before, after)]
+    if held[0] != held[1] or was.num_poses != now.num_poses:
+        return (
+            f"the errors ({was.mv_mpjpe:.0f} and {now.mv_mpjpe:.0f} mm) are of other held-out "
+            "labels and cannot be compared"
+        )
+    return ""
+
+
+def _fixes_text(fixes: Since) -> str:
+    """What people did between the two snapshots."""
+    if not fixes:
+        return "No label was changed between the two runs"
+    frames = len(fixes.frames)
+    return f"{fixes.text} in {frames:,} {'frame' if frames == 1 else 'frames'}"
+
+
+def _shown(value: OptionValue) -> str:
+    return (",".join(value) if isinstance(value, tuple) else str(value)) or "none"

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from core.errors import CommandRefusedError, DataError
 from core.learning.data import open_data, read_protocol
 from core.project.runs.folder import RUNS_FOLDER, runs_of
+from core.retraining.learning_curve import newest_metric
 from core.retraining.used import UsedLabels, labels_of_run, used_labels
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from core.project import Project
     from core.project.runs.config import TrainConfig
     from core.project.runs.folder import RunFolder
-    from core.project.runs.states import RunState
 
     Progress = Callable[[int, int], bool]
 
@@ -146,7 +146,7 @@ def _choice_of(run: RunFolder) -> WeightsChoice:
         state, name = run.state(), run.name
     except DataError as error:
         return WeightsChoice(value=run.id, title=run.id, detail=str(error), exists=False)
-    error_mm = final_metric(state, "mv_mpjpe")
+    error_mm = newest_metric(state, "mv_mpjpe")
     told = f"{error_mm:.0f} mm on its held-out groups" if math.isfinite(error_mm) else "no error"
     return WeightsChoice(
         value=run.id,
@@ -155,14 +155,6 @@ def _choice_of(run: RunFolder) -> WeightsChoice:
         exists=True,
         error_mm=error_mm,
     )
-
-
-def final_metric(state: RunState, name: str) -> float:
-    """The newest value of a metric of a run; NaN where it was never measured."""
-    for event in reversed(state.evaluations):
-        if math.isfinite(value := event.metrics.get(name, math.nan)):
-            return value
-    return math.nan
 
 
 def _named(project: Project, named: str) -> WeightsChoice:

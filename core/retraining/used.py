@@ -13,7 +13,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import asdict, dataclass, fields
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -142,10 +142,12 @@ def _read(path: Path) -> UsedLabels | None:
         values: Any = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    if not isinstance(values, dict) or set(values) != {one.name for one in fields(UsedLabels)}:  # pyright: ignore[reportUnknownArgumentType]
+    if not isinstance(values, dict):
         return None
-    values["held_out_persons"] = tuple(values["held_out_persons"])
-    return UsedLabels(**values)  # pyright: ignore[reportUnknownArgumentType]
+    known = cast("dict[str, Any]", values)
+    if set(known) != {one.name for one in fields(UsedLabels)}:
+        return None
+    return UsedLabels(**{**known, "held_out_persons": tuple(known["held_out_persons"])})
 
 
 @dataclass(frozen=True, slots=True)
