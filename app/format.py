@@ -6,7 +6,17 @@ import math
 
 from core.text import duration, percent
 
-__all__ = ["counted", "duration", "joint_name", "length", "number", "percent", "pixels"]
+__all__ = [
+    "byte_size",
+    "counted",
+    "duration",
+    "joint_name",
+    "length",
+    "measured",
+    "number",
+    "percent",
+    "pixels",
+]
 
 
 def length(value_mm: float) -> str:
@@ -30,6 +40,25 @@ def pixels(value_px: float) -> str:
     if not math.isfinite(value_px):
         return "–"
     return f"{value_px:.0f} px" if abs(value_px) >= 10 else f"{value_px:.1f} px"
+
+
+def byte_size(num_bytes: int) -> str:
+    """``640 kB``, ``1.2 GB``: as disks are sold, by thousands."""
+    if num_bytes < 1000:
+        return f"{num_bytes} B"
+    value, unit = num_bytes / 1000, "kB"
+    for larger in ("MB", "GB", "TB"):
+        if value >= 999.5:
+            value, unit = value / 1000, larger
+    return f"{value:.1f} {unit}" if value < 9.95 else f"{value:,.0f} {unit}"
+
+
+def measured(value: float, unit: str) -> str:
+    """A figure of a run in its unit; a dash where there is none."""
+    if not math.isfinite(value):
+        return "–"
+    text = f"{value:,.0f}" if value == int(value) or abs(value) >= 1000 else f"{value:.1f}"
+    return f"{text} {unit}".rstrip()
 
 
 def counted(number_of: int, noun: str) -> str:

@@ -1,4 +1,4 @@
-"""`trilabel runs`: the trainings of a project, and stopping or following one."""
+"""`trilabel runs`: the trainings of a project, and what can be done to them."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from app.cli.common import Manual, report
+from app.cli.managing_runs import add_managing_arguments, manage, table
 
 if TYPE_CHECKING:
     import argparse
@@ -29,7 +30,8 @@ running that was killed, nor the other way round:
   failed       it says why                cancelled  it was ended by force
   killed       its trainer or machine went down without a word; it can be resumed
 
-RUN is the id, its beginning or its end, or last.
+RUN is the id, its beginning or its end, or last. A run that trains, or whose weights
+another run has yet to start from, is not deleted.
 """
 
 _EPILOG = """\
@@ -37,11 +39,14 @@ examples:
   trilabel runs match.trilabel
   trilabel runs match.trilabel --follow last
   trilabel runs match.trilabel --stop 20261123-014500-quick
+  trilabel runs match.trilabel --note last "more unlabelled frames"
+  trilabel runs match.trilabel --compare 014500-quick last
+  trilabel runs match.trilabel --export-weights last weights/
 """
 
 MANUAL = Manual(
     name="runs",
-    summary="list, follow and stop the trainings of a project",
+    summary="list, follow, stop, compare and delete the trainings of a project",
     description=_DESCRIPTION,
     epilog=_EPILOG,
 )
@@ -52,11 +57,14 @@ _HEADINGS = ("run", "status", "where", "error on held-out frames", "begun")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.add_argument("project", type=Path, metavar="PROJECT", help="a folder NAME.trilabel")
+    parser.add_argument(
+        "--json", action="store_true", help="print the list, sizes or a comparison as JSON"
+    )
     chosen = parser.add_mutually_exclusive_group()
-    chosen.add_argument("--json", action="store_true", help="print everything as JSON")
     chosen.add_argument("--follow", metavar="RUN", help="show a living run's progress")
     chosen.add_argument("--stop", metavar="RUN", help="have it save a checkpoint and leave")
     chosen.add_argument("--cancel", metavar="RUN", help="end it at once; checkpoints stay")
+    add_managing_arguments(chosen)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -76,6 +84,8 @@ def run(arguments: argparse.Namespace) -> int:
         return _stop(find_run(arguments.project, arguments.stop))
     if arguments.cancel:
         return _cancel(find_run(arguments.project, arguments.cancel))
+    if manage(arguments):
+        return 0
     return _list(arguments.project.absolute(), as_json=arguments.json)
 
 
@@ -103,12 +113,14 @@ def _list(project: Path, *, as_json: bool) -> int:
 
 def _told(folder: RunFolder, now: RunReport) -> dict[str, Any]:
     """A run as plain values; numbers that are not finite become null."""
+    from core.project.runs.about import read_about
     from core.project.runs.config_io import changed_options, config_hash
 
     state = now.state
     told: dict[str, Any] = {
         "id": folder.id,
         "name": folder.name,
+        "note": read_about(folder.path).note,
         "path": str(folder.path),
         "created": folder.created,
         "config_hash": config_hash(folder.config),
@@ -140,14 +152,9 @@ def _finite(value: Any) -> Any:  # noqa: ANN401 - any value of JSON
 
 
 def _table(rows: list[dict[str, Any]]) -> str:
-    cells = [_HEADINGS, *(_cells(row) for row in rows)]
-    widths = [max(len(row[column]) for row in cells) for column in range(len(_HEADINGS))]
-    lines = [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in cells
-    ]
+    lines = table([_HEADINGS, *(_cells(row) for row in rows)])
     notes = [f"{row['id']}: {note}" for row in rows if (note := _note(row))]
-    return "\n".join([*lines, *([""] if notes else []), *notes])
+    return "\n".join([lines, *([""] if notes else []), *notes])
 
 
 def _cells(row: dict[str, Any]) -> tuple[str, str, str, str, str]:
@@ -160,11 +167,17 @@ def _cells(row: dict[str, Any]) -> tuple[str, str, str, str, str]:
     where = f"{title} {progress['step']:,}/{progress['steps']:,}" if progress else title
     begun = datetime.fromisoformat(row["created"]).astimezone()
     errors = metrics_text(evaluated["metrics"]) if evaluated else "–"
-    return row["id"], row["status"], where, errors, f"{begun:%d %b %Y, %H:%M}"
+    return _called(row), row["status"], where, errors, f"{begun:%d %b %Y, %H:%M}"
+
+
+def _called(row: dict[str, Any]) -> str:
+    """The id, and the name where somebody gave it another than the id has."""
+    return row["id"] if row["name"].lower() in row["id"] else f"{row['id']} ({row['name']})"
 
 
 def _note(row: dict[str, Any]) -> str:
-    return " ".join(part for part in (row["text"], row.get("warning", "")) if part)
+    told = (row["text"], row.get("note", ""), row.get("warning", ""))
+    return " ".join(" / ".join(part.splitlines()) for part in told if part)
 
 
 def _stop(folder: RunFolder) -> int:

@@ -96,8 +96,13 @@ class Comparison:
     notes: tuple[str, ...]
 
 
-def compare(runs: Sequence[RunFolder]) -> Comparison:
+def compare(runs: Sequence[RunFolder], *, held_out: Sequence[str] = ()) -> Comparison:
     """Put two or more runs side by side.
+
+    Args:
+        runs: in the order of the columns.
+        held_out: what stands for the labels that each was evaluated on, where that is known; empty
+            texts and none at all mean that it is not.
 
     Raises:
         CommandRefusedError: fewer than two, or one of them twice.
@@ -112,7 +117,7 @@ def compare(runs: Sequence[RunFolder]) -> Comparison:
         options=_differences(runs),
         figures=_figures(reports),
         curves=tuple(curves_of(state) for state in states),
-        notes=tuple(_notes(runs, states)),
+        notes=tuple(_notes(runs, states, held_out)),
     )
 
 
@@ -199,11 +204,15 @@ def _num_steps(state: RunState) -> int:
     return sum(done.values())
 
 
-def _notes(runs: Sequence[RunFolder], states: Sequence[RunState]) -> Iterable[str]:
-    held_out = [state.started.held_out for state in states if state.started is not None]
-    if len(set(held_out)) > 1:
-        counts = " and ".join(f"{count:,}" for count in held_out)
-        yield f"Other groups were held out ({counts}): the errors are not of the same poses."
+def _notes(
+    runs: Sequence[RunFolder], states: Sequence[RunState], held_out: Sequence[str]
+) -> Iterable[str]:
+    counts = [state.started.held_out for state in states if state.started is not None]
+    if len(set(counts)) > 1:
+        told = " and ".join(f"{count:,}" for count in counts)
+        yield f"Other groups were held out ({told}): the errors are not of the same poses."
+    elif len(set(filter(None, held_out))) > 1:
+        yield "Other labels were held out: the errors are not of the same poses."
     for run, state in zip(runs, states, strict=True):
         if state.started is None:
             yield f"{run.name} has not been trained yet."
