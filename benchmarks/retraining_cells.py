@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from app.demo import prepare_demo
 from benchmarks.retraining_fixes import apply_fixes, as_json, beside, fixes_of, nearby
 from core.formats.sportcenter import TEST_SUBJECTS
 from core.learning.data import GroupList, open_data
@@ -30,7 +31,6 @@ from core.project.runs.config_io import config_text, preset, with_settings
 from core.project.runs.events import RunStarted
 from core.project.runs.folder import RUNS_FOLDER, RunFolder
 from core.synthetic.truth import TRUTH_NAME, read_truth
-from trainer.experiments.demo_weights import make_demo
 from trainer.experiments.parts import Parts
 from trainer.experiments.report import rounded
 from trainer.experiments.scoring import poses_of, score
@@ -104,8 +104,8 @@ class Cells:
         """
         if self.find(name, seed) is not None:
             return
-        pristine = make_demo(self.out)
-        truth = read_truth(pristine.with_suffix(".match") / TRUTH_NAME)
+        pristine = prepare_demo(self.out / "demo", report=print)
+        truth = read_truth(pristine.with_suffix("") / TRUTH_NAME)
         fixes = self._fixes(pristine, truth, seed, max(ARMS[name].num_fixes, NUM_FIXES))
         project = self._project(pristine, name, seed, fixes)
         config = self._config(name, seed)
@@ -149,9 +149,9 @@ class Cells:
 
         Beside it, since a project tells its pictures' places from its own.
         """
-        project = self.out / f"{name}-{seed}.trilabel"
+        project = pristine.with_name(f"{name}-{seed}.trilabel")
         if not project.is_dir():
-            scratch = self.out / "copying.trilabel"
+            scratch = pristine.with_name("copying.trilabel")
             shutil.rmtree(scratch, ignore_errors=True)
             shutil.copytree(pristine, scratch, ignore=shutil.ignore_patterns("cache", ".writer*"))
             arm = ARMS[name]

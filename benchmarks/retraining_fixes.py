@@ -87,7 +87,9 @@ def fixes_of(
     with Project.open(project_dir, read_only=True) as project:
         found = islice(_wrong_joints(project, truth), first, first + count)
         annotator = Annotator(truth, seed=seed)
-        return tuple(_fixed(place, was_mm, truth, annotator) for place, was_mm in found)
+        fixes = tuple(_fixed(place, was_mm, truth, annotator) for place, was_mm in found)
+    assert len(fixes) == count, f"only {len(fixes)} of {count} joints are shown wrong"
+    return fixes
 
 
 def apply_fixes(project_dir: Path, fixes: Sequence[Fix], *, shuffled_by: int | None = None) -> None:
