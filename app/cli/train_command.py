@@ -33,6 +33,7 @@ examples:
   trilabel train match.trilabel --set loss.weighting=consensus --set finetune.steps=2000
   trilabel train match.trilabel --config mine.toml --processes 4 --detach
   trilabel train match.trilabel --resume last
+  trilabel train match.trilabel --dry-run   the labels and frames that it would use
   trilabel train --options loss           every option of a section, with its default
 
 A configuration is laid together from the preset, then FILE, then each --set.
@@ -74,6 +75,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="processes that share the work, one for each GPU; default: 1",
     )
     add("--detach", action="store_true", help="start it and leave; see 'trilabel runs'")
+    add("--dry-run", action="store_true", help="tell what it would use, make nothing, and leave")
+    add("--json", action="store_true", help="with --dry-run: as JSON")
     add(
         "--options",
         nargs="?",
@@ -90,6 +93,10 @@ def run(arguments: argparse.Namespace) -> int:
         return _show_options(arguments)
     if arguments.project is None:
         arguments.refuse("the following arguments are required: PROJECT")
+    if arguments.dry_run:
+        return _tell_inputs(arguments)
+    if arguments.json:
+        arguments.refuse("--json goes with --dry-run")
     from app.cli.following import start_and_follow
 
     folder = _resumed(arguments) if arguments.resume else _made(arguments)
@@ -141,14 +148,23 @@ def _preset_lines() -> list[str]:
     return ["presets:", *(f"  {name:<8} {preset_description(name)}" for name in preset_names())]
 
 
+def _tell_inputs(arguments: argparse.Namespace) -> int:
+    from app.cli.inputs_text import dry_run
+    from core.project import Project
+
+    if arguments.resume:
+        arguments.refuse("a run that is resumed uses what it began with: leave out --dry-run")
+    config = _checked_config(arguments)
+    with Project.open(arguments.project, read_only=True) as project:
+        report(dry_run(project, config, as_json=arguments.json))
+    return 0
+
+
 def _made(arguments: argparse.Namespace) -> RunFolder:
     from core.project import Project
-    from core.project.runs.config_io import refuse_contradictions, refuse_missing_paths
     from core.project.runs.folder import RUNS_FOLDER, RunFolder
 
-    config = _config(arguments)
-    refuse_missing_paths(config)
-    refuse_contradictions(config)
+    config = _checked_config(arguments)
     with Project.open(arguments.project, read_only=True) as project:
         return RunFolder.create(
             project.path / RUNS_FOLDER,
@@ -157,6 +173,15 @@ def _made(arguments: argparse.Namespace) -> RunFolder:
             labels_db=project.labels.path,
             name=_name(arguments),
         )
+
+
+def _checked_config(arguments: argparse.Namespace) -> TrainConfig:
+    from core.project.runs.config_io import refuse_contradictions, refuse_missing_paths
+
+    config = _config(arguments)
+    refuse_missing_paths(config)
+    refuse_contradictions(config)
+    return config
 
 
 def _config(arguments: argparse.Namespace) -> TrainConfig:

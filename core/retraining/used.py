@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 _VERSION = 1
 _NO_LABEL = np.iinfo(np.int64).min
 _PX, _MM = 1e4, 1e3  # steps of the hash: finer is no label's meaning, but a machine's rounding
-_MAX_BYTES = 1 << 16
+_MAX_BYTES = 1 << 22
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +45,8 @@ class UsedLabels:
         hand_joints: joints labelled in a view, each view counted; imported labels count, too.
         space_joints: joints labelled in space and in no view.
         hand_frames: frames with any of these.
+        frames: 0-based, ascending, of everything that is learned from with labels or accepted
+            points; empty where there are several recordings.
         hand_persons: people with any of these.
         accepted_points: accepted pseudo-labels that are learned from.
         accepted_frames: frames with any of these.
@@ -64,6 +66,7 @@ class UsedLabels:
     hand_joints: int
     space_joints: int
     hand_frames: int
+    frames: tuple[int, ...]
     hand_persons: int
     accepted_points: int
     accepted_frames: int
@@ -87,6 +90,7 @@ def used_labels(data: PoseData) -> UsedLabels:
         hand_joints=sum(one.hand_joints for one in learned),
         space_joints=sum(one.space_joints for one in learned),
         hand_frames=_num_frames(hand_keys),
+        frames=_frames(data, data.labelled),
         hand_persons=len(np.unique(hand_keys[:, [0, 1]], axis=0)),
         accepted_points=sum(one.accepted_points for one in learned),
         accepted_frames=_num_frames(_together([one.accepted_keys for one in learned])),
@@ -147,7 +151,9 @@ def _read(path: Path) -> UsedLabels | None:
     known = cast("dict[str, Any]", values)
     if set(known) != {one.name for one in fields(UsedLabels)}:
         return None
-    return UsedLabels(**{**known, "held_out_persons": tuple(known["held_out_persons"])})
+    for name in ("frames", "held_out_persons"):
+        known[name] = tuple(known[name])
+    return UsedLabels(**known)
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +215,10 @@ def _together(keys: list[NDArray[np.int32]]) -> NDArray[np.int32]:
 
 def _num_frames(rows: NDArray[np.int32]) -> int:
     return len(np.unique(rows[:, [0, 2]], axis=0))
+
+
+def _frames(data: PoseData, groups: GroupList) -> tuple[int, ...]:
+    return tuple(np.unique(groups.rows[:, 2]).tolist()) if len(data.recordings) == 1 else ()
 
 
 def _hash_of(data: PoseData, groups: GroupList) -> str:
