@@ -169,6 +169,11 @@ class Document(QObject):
         return self._track_preview
 
     @property
+    def is_dragging(self) -> bool:
+        """Whether something is in the hand: what lies under it must stay as it is until then."""
+        return self._preview is not None or self._track_preview is not None
+
+    @property
     def feet_mode(self) -> FeetMode | None:
         """What clicks in the views place people by; None while they select joints."""
         return self._feet_mode

@@ -21,16 +21,16 @@ from core.errors import CommandRefusedError
 from core.project import Place, Project
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from pathlib import Path
 
     from PySide6.QtCore import QObject
 
     from app.state import EditPreview, FeetMode, HoverTarget, TrackPreview
     from core.curation.round_diff import RoundDiff
-    from core.curation.sources import FrameSource
+    from core.curation.sources import FrameSource, RunSource
     from core.diagnosis import RecordingSummary
     from core.project import Change, Edit
+    from core.project.predictions import News
 
 
 class Session(Document):
@@ -46,8 +46,8 @@ class Session(Document):
     def __init__(self, parent: QObject | None = None, *, read_only: bool = False) -> None:
         super().__init__(parent)
         self._is_read_only = read_only
-        # Frames of which the source says something new, while something is being dragged.
-        self._waiting: set[int] = set()
+        # What the run shown has predicted since, while something is being dragged.
+        self._news: tuple[RunSource, News] | None = None
         self.engine_warmed.connect(self._on_engine_ready)
 
     def warm_up(self) -> None:
@@ -100,7 +100,7 @@ class Session(Document):
         self._hover = self._summary = self._truth = None
         self._preview = None
         self._shown.adopt(project)
-        self._waiting.clear()
+        self._news = None
         self.set_blinking(False)
         self.set_feet_mode(None)
         self.set_track_preview(None)
@@ -329,37 +329,45 @@ class Session(Document):
         project = self.require_project()
         self.source_closing.emit()
         self._shown.show(source or DetectionSource(project))
-        self._waiting.clear()
+        self._news = None
         self._read_frame()
         self.set_summary(None)
         self.source_changed.emit(self.source)
         self.cursor_changed.emit(self._cursor, self._cursor)
         self.diagnosis_changed.emit(self.diagnosis)
 
-    def take_up(self, frames: Iterable[int]) -> None:
-        """Show what the source says anew of some frames; nothing else is touched.
+    def take_up(self, source: RunSource, news: News) -> None:
+        """Let the source shown answer with what its run has predicted since; nothing else changes.
 
-        Cursor, zoom and settings stay. While something is dragged it waits until that has ended.
+        Cursor, selection, zoom and settings stay. While something is dragged it waits until that
+        has ended; what comes meanwhile takes its place.
 
         Args:
-            frames: of which the source shown answers otherwise than when it was shown.
+            source: whose news they are; where another is shown by now, nothing happens.
+            news: what `RunSource.look` read, on a thread of its own.
         """
-        self._waiting.update(frames)
-        is_dragging = self._preview is not None or self._track_preview is not None
-        if self._project is None or not self._waiting or is_dragging:
+        self._news = source, news
+        self._take_up_waiting()
+
+    def _take_up_waiting(self) -> None:
+        if self._news is None or self.is_dragging:
             return
-        taken, self._waiting = frozenset(self._waiting), set()
+        (source, news), self._news = self._news, None
+        if source is not self.source:
+            return
+        taken = frozenset(source.take(news).tolist())
         is_here = self._cursor.frame in taken
         if is_here:
             self._read_frame()
-        self.taken_up.emit(taken)
+        if taken:
+            self.taken_up.emit(taken)
         if is_here:
             self.diagnosis_changed.emit(self.diagnosis)
 
     def _take_up_later(self) -> None:
         """In a turn of its own: what was dragged is dropped, and the drop may be an edit first."""
-        if self._waiting:
-            QTimer.singleShot(0, self, lambda: self.take_up(()))
+        if self._news is not None:
+            QTimer.singleShot(0, self, self._take_up_waiting)
 
     def set_compared(self, source: FrameSource | None) -> None:
         """Put another source beside the one shown, as the side before; the former is closed.
