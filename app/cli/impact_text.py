@@ -42,6 +42,8 @@ def show_impact(folder: Path, name: str) -> int:
             project, before, run, progress=terminal_progress("Comparing pseudo-labels")
         )
         report(f"From {impact.before} to {impact.after}:\n{impact.sentence}")
+        if impact.other_options:
+            report("\n" + "\n".join(f"  {told}" for told in impact.other_options))
         report("\n" + curve_text(learning_curve(project)))
     return 0
 

@@ -33,16 +33,20 @@ if TYPE_CHECKING:
 _ASIDE = frozenset({"data.workers", "data.cache_gb", "predict.block", "predict.batch"})
 """Options that change how a run works, not what it learns; so do those of [run], but the seed."""
 
+_TOLD = 3  # options, in a sentence
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PseudoChange:
     """How the pseudo-labels of the final rounds differ, under the window's settings.
 
+    Joints that people placed are among them: their labels lie on both sides, so they move nowhere.
+
     Attributes:
         moved: joints kept on both sides, farther apart than the threshold.
         newly_kept: joints kept only after.
         newly_discarded: joints kept only before.
-        compared: joints that any view saw on either side.
+        compared: joints kept on either side.
         frames: frames that both rounds predicted; only these are compared.
         threshold_mm: what counts as moved.
     """
@@ -103,7 +107,9 @@ class Impact:
         parts = [_fixes_text(self.fixes), self._pseudo_text(), self._errors_text()]
         text = "; ".join(part for part in parts if part) + "."
         if self.other_options:
-            text += f" Also set otherwise: {', '.join(self.other_options)}."
+            told, left = self.other_options[:_TOLD], len(self.other_options) - _TOLD
+            more = f" and {left} more options" if left > 0 else ""
+            text += f" Also set otherwise: {', '.join(told)}{more}."
         return text
 
     def _pseudo_text(self) -> str:
@@ -119,8 +125,8 @@ class Impact:
             if count
         )
         return (
-            f"{found.moved:,} of {found.compared:,} pseudo-labels moved more than "
-            f"{found.threshold_mm:g} mm{more}"
+            f"{found.moved:,} of {found.compared:,} pseudo-labels in {_frames(found.frames)} moved "
+            f"more than {found.threshold_mm:g} mm{more}"
         )
 
     def _errors_text(self) -> str:
@@ -226,7 +232,7 @@ def _pseudo_change(
         moved=tally.moved,
         newly_kept=tally.newly_kept,
         newly_discarded=tally.newly_discarded,
-        compared=tally.num_joints,
+        compared=tally.num_joints - tally.never_kept,
         frames=len(diff.frames),
         threshold_mm=threshold_mm,
     )
@@ -267,8 +273,11 @@ def _fixes_text(fixes: Since) -> str:
     """What people did between the two snapshots."""
     if not fixes:
         return "No label was changed between the two runs"
-    frames = len(fixes.frames)
-    return f"{fixes.text} in {frames:,} {'frame' if frames == 1 else 'frames'}"
+    return f"{fixes.text} changed in {_frames(len(fixes.frames))}"
+
+
+def _frames(number: int) -> str:
+    return "1 frame" if number == 1 else f"{number:,} frames"
 
 
 def _shown(value: OptionValue) -> str:
