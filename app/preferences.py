@@ -7,7 +7,7 @@ import json
 import zlib
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from PySide6.QtCore import QByteArray, QSettings
 from PySide6.QtWidgets import QDockWidget
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from PySide6.QtWidgets import QMainWindow
 
+Closing = Literal["ask", "leave", "stop"]
 _NUM_RECENT = 8
 _POSITIVE = 0x7FFFFFFF  # Qt's version is a signed 32-bit number
 # Raise this when panels stand elsewhere at first; that there are others is found by their names.
@@ -81,6 +82,15 @@ class Preferences:
     def set_keys(self, keys: Mapping[str, Sequence[str]]) -> None:
         """Remember them."""
         self._store.setValue("keys", json.dumps({name: list(own) for name, own in keys.items()}))
+
+    def closing(self) -> Closing:
+        """What happens to living trainings when the window is closed."""
+        stored = self._store.value("closing")
+        return stored if stored in ("leave", "stop") else "ask"
+
+    def set_closing(self, answer: Closing) -> None:
+        """Remember it."""
+        self._store.setValue("closing", answer)
 
     def set_views(self, project: Path, state: dict[str, Any]) -> None:
         """Remember order, focus and hidden cameras of a project's views."""

@@ -162,13 +162,22 @@ def environment(run: RunFolder, processes: int = 1) -> dict[str, str]:
 
     A number of threads that the run or the caller's own environment asks for stays.
     """
+    return process_environment(run.config.run.threads, processes)
+
+
+def process_environment(threads: int = 0, processes: int = 1) -> dict[str, str]:
+    """As `environment`, for a process of the trainer's package that works on no run.
+
+    Args:
+        threads: of each process; 0 = as the caller's own environment asks, or its share.
+        processes: that share the CPU.
+    """
     share = max(1, num_cores() // processes)
-    threads = str(run.config.run.threads or os.environ.get("OMP_NUM_THREADS") or share)
     root = _source_root()
     path = [root, os.environ.get("PYTHONPATH", "")] if root else [os.environ.get("PYTHONPATH", "")]
     return {
         **os.environ,
-        "OMP_NUM_THREADS": threads,
+        "OMP_NUM_THREADS": str(threads or os.environ.get("OMP_NUM_THREADS") or share),
         "PYTHONPATH": os.pathsep.join(part for part in path if part),
         # A run's folder may come from elsewhere: no module is ever imported from it.
         "PYTHONSAFEPATH": "1",

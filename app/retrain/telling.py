@@ -1,0 +1,138 @@
+"""What the Retrain button says, from what the runs say and what people did since; no widget."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from app.format import counted, duration, percent
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from core.project import Project
+    from core.project.runs.config import Stage
+    from core.project.runs.following import RunReport
+    from core.retraining.fresh import Since
+
+STAGE_NAMES: dict[Stage, str] = {
+    "pretrain": "pre-train",
+    "finetune": "fine-tune",
+    "lift": "lift",
+    "predict": "predict",
+}
+_MAX_BADGE = 999
+
+
+class Runs(Protocol):
+    """The part of `app.runs.RunWatch` that is told from."""
+
+    @property
+    def living(self) -> tuple[str, ...]:
+        """Ids of the runs that live."""
+        ...
+
+    @property
+    def reports(self) -> Mapping[str, RunReport]:
+        """The newest report of each."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ButtonFace:
+    """What the button shows.
+
+    Attributes:
+        text: one word.
+        badge: a count, or a share done; empty where there is neither.
+        share: how far the run is, 0 to 1; None where none lives.
+        tip: the whole of it.
+    """
+
+    text: str = "Retrain"
+    badge: str = ""
+    share: float | None = None
+    tip: str = ""
+
+
+def face_of(project: Project | None, runs: Runs, since: Since | None) -> ButtonFace:
+    """The button's face now.
+
+    Args:
+        project: that is open.
+        runs: who follows its runs.
+        since: what people did since the newest run took its snapshot; None where there is no run.
+    """
+    if project is None:
+        return ButtonFace(tip="Open a project first.")
+    working = [run_id for run_id in runs.living if runs.reports[run_id].status != "waiting"]
+    shown = (*working, *runs.living)
+    if shown:
+        return _living_face(shown[0], runs, since)
+    if since is None:
+        tip = "Retrain…: nothing was trained here yet."
+        return ButtonFace(tip=tip)
+    if not since:
+        return ButtonFace(tip=f"Retrain…: no new labels since the run {since.run}.")
+    num = since.hand_joints or len(since.reviews)
+    badge = f"{_MAX_BADGE}+" if num > _MAX_BADGE else f"{num}"
+    frames = counted(len(since.frames), "frame")
+    tip = f"Retrain…: {since.text} in {frames} since the run {since.run}."
+    return ButtonFace(badge=badge, tip=tip)
+
+
+def _living_face(run_id: str, runs: Runs, since: Since | None) -> ButtonFace:
+    report = runs.reports[run_id]
+    share = share_done(report)
+    lines = [f"{run_id}: {where_it_is(report)}. Click: the run panel."]
+    others = len(runs.living) - 1
+    if others > 0:
+        lines.append(f"{counted(others, 'other run')} {'waits' if others == 1 else 'wait'}.")
+    note = next_round_note(since)
+    if note:
+        lines.append(note)
+    if report.status == "waiting":
+        return ButtonFace(text="Waiting", share=0.0, tip="\n".join(lines))
+    text = {"starting": "Starting", "stopping": "Stopping"}.get(report.status, "Training")
+    badge = percent(share) if report.status == "running" else ""
+    return ButtonFace(text=text, badge=badge, share=share, tip="\n".join(lines))
+
+
+def next_round_note(since: Since | None) -> str:
+    """What was edited since the newest run began, as what the next one learns; else empty."""
+    if not since:
+        return ""
+    return f"In the next round: {since.text}, edited since the labels of {since.run} were taken."
+
+
+def where_it_is(report: RunReport) -> str:
+    """Stage, steps and time left of a living run, in a few words."""
+    state = report.state
+    if report.status == "waiting" and state.waiting is not None:
+        return f"waits for its turn, {counted(state.waiting.ahead, 'run')} before it"
+    if state.stage is None:
+        return "starting"
+    words = STAGE_NAMES[state.stage.stage]
+    latest = state.latest
+    if latest is not None:
+        words += f" {latest.step:,} of {latest.steps:,}"
+        if math.isfinite(latest.seconds_left):
+            words += f", {duration(latest.seconds_left)} left in this stage"
+    return f"stopping, {words}" if report.status == "stopping" else words
+
+
+def share_done(report: RunReport) -> float:
+    """How far a run is, each of its stages counting the same; 0 to 1."""
+    state = report.state
+    order: tuple[Stage, ...] = ("pretrain", "finetune", "lift", "predict")
+    done = len(state.stages_done)
+    if state.stage is None:
+        return 0.0
+    stage = state.stage.stage
+    # Stages before those that it did were left out; of those after nothing is known.
+    begun = 0 if stage in state.stages_done else 1
+    left = len(order) - 1 - order.index(stage)
+    latest = state.latest
+    part = latest.step / latest.steps if begun and latest is not None and latest.steps else 0.0
+    return min((done + part) / max(done + begun + left, 1), 1.0)
