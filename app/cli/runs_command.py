@@ -40,6 +40,7 @@ examples:
   trilabel runs match.trilabel --follow last
   trilabel runs match.trilabel --stop 20261123-014500-quick
   trilabel runs match.trilabel --note last "more unlabelled frames"
+  trilabel runs match.trilabel --impact last
   trilabel runs match.trilabel --compare 014500-quick last
   trilabel runs match.trilabel --export-weights last weights/
 """
@@ -64,6 +65,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     chosen.add_argument("--follow", metavar="RUN", help="show a living run's progress")
     chosen.add_argument("--stop", metavar="RUN", help="have it save a checkpoint and leave")
     chosen.add_argument("--cancel", metavar="RUN", help="end it at once; checkpoints stay")
+    chosen.add_argument(
+        "--impact", metavar="RUN", help="what changed from the training before it, and the curve"
+    )
     add_managing_arguments(chosen)
 
 
@@ -84,6 +88,10 @@ def run(arguments: argparse.Namespace) -> int:
         return _stop(find_run(arguments.project, arguments.stop))
     if arguments.cancel:
         return _cancel(find_run(arguments.project, arguments.cancel))
+    if arguments.impact:
+        from app.cli.impact_text import show_impact
+
+        return show_impact(arguments.project.absolute(), arguments.impact)
     if manage(arguments):
         return 0
     return _list(arguments.project.absolute(), as_json=arguments.json)

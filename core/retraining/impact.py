@@ -273,7 +273,7 @@ def _fixes_text(fixes: Since) -> str:
     """What people did between the two snapshots."""
     if not fixes:
         return "No label was changed between the two runs"
-    return f"{fixes.text} changed in {_frames(len(fixes.frames))}"
+    return f"{fixes.text} in {_frames(len(fixes.frames))} since the run before"
 
 
 def _frames(number: int) -> str:

@@ -42,7 +42,8 @@ class UsedLabels:
     """What a training learns from, in numbers.
 
     Attributes:
-        hand_joints: joints labelled in a view, each view counted; imported labels count, too.
+        hand_joints: joints labelled in a view, each view counted; imported labels count, too, and
+            those put where other views have them and accepted there.
         space_joints: joints labelled in space and in no view.
         hand_frames: frames with any of these.
         frames: 0-based, ascending, of everything that is learned from with labels or accepted
