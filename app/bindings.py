@@ -27,6 +27,8 @@ def bind_commands(window: MainWindow) -> None:
     bind("merge", window.merge)
     bind("load_truth", window.load_truth)
     bind("quit", window.close)
+    bind("retrain", window.retrain)
+    window.context_bar.retrain.dialog_requested.connect(window.commands.actions["retrain"].trigger)
     bind("scene_reset", scene.reset_view)
     bind("scene_follow", scene.toggle_follow)
     bind("scene_camera", lambda: scene.look_through(session.cursor.camera))

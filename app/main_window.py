@@ -36,6 +36,7 @@ from app.new_dialog import NewProjectDialog
 from app.palette import Palette
 from app.play import Player
 from app.preferences import Preferences
+from app.retrain import RetrainDialog, may_close
 from app.runs import RunWatch
 from app.session import Session
 from app.start_page import StartPage
@@ -93,7 +94,7 @@ class MainWindow(QMainWindow):
         self._pages.addWidget(self.start_page)
         self._pages.addWidget(self.views)
         self.setCentralWidget(self._pages)
-        self.context_bar = ContextBar(self.session, self.commands.actions)
+        self.context_bar = ContextBar(self.session, self.commands.actions, self.watch)
         self.addToolBar(self.context_bar)
         self.status = StatusBar(self.session)
         self.setStatusBar(self.status)
@@ -217,6 +218,10 @@ class MainWindow(QMainWindow):
         """Ask for a second annotator's copy, and take its labels over."""
         MergeDialog(self.session, self).open()
 
+    def retrain(self, weights: str | None = None) -> None:
+        """Ask what a training shall use, and start it; from given weights where there are some."""
+        RetrainDialog(self.session, self.watch, self._preferences, self, weights=weights).open()
+
     def load_truth(self) -> None:
         """Ask for the truth of a generated match."""
         self.session.require_project()
@@ -320,7 +325,10 @@ class MainWindow(QMainWindow):
         self.open_project(Path(event.mimeData().urls()[0].toLocalFile()))
 
     def closeEvent(self, event: QCloseEvent) -> None:
-        """Remember the layout and let go of everything."""
+        """Ask what happens to trainings, remember the layout and let go of everything."""
+        if not may_close(self.session, self.watch, self._preferences, self):
+            event.ignore()
+            return
         self.player.stop()
         self._preferences.save_layout(self)
         self.background.stop()

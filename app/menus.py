@@ -26,6 +26,7 @@ MENUS: dict[str, tuple[str | None, ...]] = {
         *(None, "lock_joint", "lock_person"),
         *(None, "unreview_joint", "unreview_person"),
     ),
+    "Train": ("retrain",),
     "Trust": (
         *("mute_view", "mute_view_person", "unmute_joint"),
         *(None, "rescue", "confirm_discarded"),

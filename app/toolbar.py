@@ -18,11 +18,13 @@ from PySide6.QtWidgets import (
 
 from app.curation.source_chooser import SourceChooser
 from app.format import counted, joint_name
+from app.retrain import RetrainButton
 from app.theme import GRID_PX, person_pixmap
 
 if TYPE_CHECKING:
     from PySide6.QtGui import QAction
 
+    from app.runs import RunWatch
     from app.session import Session
     from app.state import Cursor
 
@@ -66,7 +68,7 @@ class NumberField(QSpinBox):
 class ContextBar(QToolBar):
     """Project, frame, person, joint and weighting; each can be read and changed here."""
 
-    def __init__(self, session: Session, actions: dict[str, QAction]) -> None:
+    def __init__(self, session: Session, actions: dict[str, QAction], watch: RunWatch) -> None:
         super().__init__("Context")
         self.setObjectName("context_bar")
         self.setMovable(False)
@@ -107,6 +109,8 @@ class ContextBar(QToolBar):
         spring = QWidget()
         spring.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
         self.addWidget(spring)
+        self.retrain = RetrainButton(session, watch)
+        self.addWidget(self.retrain)
         for name in ("grid", "frame_person", "reset_zoom", "picture_tone", "theme", "keys"):
             self.addAction(actions[name])
         self.frame.valueChanged.connect(session.set_frame_number)
