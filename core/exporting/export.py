@@ -21,7 +21,7 @@ from core.exporting.choosing import chosen
 from core.exporting.datasheet import Request
 from core.exporting.formats import FORMATS
 from core.exporting.gathering import gather
-from core.files import sync_file, sync_folder
+from core.files import sync_file, sync_folder, temporary_beside
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -122,7 +122,7 @@ def export_project(
         annotator=project.annotator,
         version=version("trilabel"),
     )
-    scratch = directory.with_name(f".{directory.name}.{uuid.uuid4().hex[:8]}.tmp")
+    scratch = temporary_beside(directory)
     try:
         scratch.mkdir(parents=True)
         writing = replace(content, go_on=lambda: go_on(_GATHERED))

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.errors import DataError
+from core.files import sweep
 from core.project.labels import LabelStore
 from core.project.lock import WriterLock, acquire_writer_lock, is_writable
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 LABELS_FILE = "labels.db"
+# Where files appear whole or not at all: what a killed process left of them is swept away.
+_WRITTEN = ("cache", "exports", "imports", "runs")
 _TRIES = 5
 _PAUSE_S = 0.2
 
@@ -76,6 +79,8 @@ def open_labels(
         return OpenLabels(store=store, lock=None, reason="a snapshot of its labels")
     path = folder / LABELS_FILE
     lock, reason = (None, "asked for") if read_only else acquire_writer_lock(folder)
+    if lock is not None:
+        sweep(folder, *(folder / name for name in _WRITTEN))
     if lock is None and not is_writable(folder):
         copy = _copy(path)
         try:

@@ -1,6 +1,10 @@
+import os
+import subprocess
+import sys
+
 import pytest
 
-from core.files import write_atomically, write_text_atomically
+from core.files import sweep, temporary_beside, write_atomically, write_text_atomically
 
 
 def test_a_written_file_replaces_the_old_one(tmp_path):
@@ -34,3 +38,31 @@ def test_the_temporary_name_keeps_the_suffix(tmp_path):
 
     write_atomically(tmp_path / "a.h5", write)
     assert seen == [".h5"]
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from core.files import temporary_beside, write_atomically
+
+def half(temporary):
+    temporary.write_text("half")
+    temporary_beside(temporary.with_name("run")).mkdir()
+    os.kill(os.getpid(), signal.SIGKILL)
+
+write_atomically(Path(sys.argv[1]), half)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="asks processes whether they live")
+def test_what_a_killed_process_left_is_swept_and_what_a_living_one_writes_is_not(tmp_path):
+    target = tmp_path / "detector.pt"
+    assert subprocess.run([sys.executable, "-c", KILLED, target], check=False).returncode == -9
+    assert len(list(tmp_path.glob(".*.tmp*"))) == 2
+    mine, theirs = temporary_beside(target), tmp_path / ".detector.00000000-1-00000000.tmp.pt"
+    for path in (mine, theirs, target, tmp_path / ".hidden.tmp"):
+        path.write_text("whole")
+    assert sweep(tmp_path, tmp_path / "missing") == 2
+    left = {path.name for path in tmp_path.iterdir()}
+    assert left == {mine.name, theirs.name, "detector.pt", ".hidden.tmp"}
+    assert str(os.getpid()) in mine.name

@@ -25,7 +25,6 @@ import re
 import shutil
 import socket
 import threading
-import uuid
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -35,7 +34,7 @@ from typing import TYPE_CHECKING, Any
 import tomli_w
 
 from core.errors import CommandRefusedError, DataError
-from core.files import sync_file, write_text_atomically
+from core.files import sweep, sync_file, temporary_beside, write_text_atomically
 from core.formats.fields import read_json, read_toml
 from core.project.runs import event_file, liveness
 from core.project.runs.about import read_about
@@ -66,6 +65,7 @@ RUN_SCHEMA = 1
 _RUN, _CONFIG, _LABELS, _EVENTS = "run.toml", "config.toml", "labels.db", "events.jsonl"
 LOCK_FILE, _HOLDER, _HEARTBEAT = "alive.lock", "holder.json", "heartbeat"
 _STOP, _EXIT, _STDERR = "STOP", "exit.json", "stderr.log"
+_WRITTEN = ("checkpoints", "predictions", "evaluations", "samples")
 _SMALL = 1 << 20
 _LOCK_WAIT_S = 2.0  # longer than anybody who only asks could hold it
 _TAIL_BYTES = 1 << 14
@@ -149,7 +149,7 @@ class RunFolder:
         parent = parent.absolute()
         slug = re.sub(r"[^a-z0-9_-]+", "-", (name or "run").lower()).strip("-") or "run"
         now = datetime.now(UTC)
-        scratch = parent / f".new-{uuid.uuid4().hex[:8]}"
+        scratch = temporary_beside(parent / "new")
         try:
             scratch.mkdir(parents=True)
             for folder in ("checkpoints", "predictions"):
@@ -259,6 +259,7 @@ class RunFolder:
             who = f" (process {holder.pid} on {holder.host})" if holder else ""
             raise CommandRefusedError(f"A trainer works on the run {self.id} already{who}.")
         try:
+            sweep(self.path, *(self.path / folder for folder in _WRITTEN))
             me = Holder(pid=os.getpid(), host=socket.gethostname())
             write_text_atomically(self.path / _HOLDER, json.dumps(asdict(me)))
             self._events_fd = event_file.open_for_appending(self.path / _EVENTS)
