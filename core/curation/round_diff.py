@@ -140,6 +140,11 @@ class ChangeRows:
         """N."""
         return len(self.keys)
 
+    def where(self, mask: NDArray[np.bool_]) -> ChangeRows:
+        """Some of them."""
+        values: dict[str, Any] = {each.name: getattr(self, each.name) for each in fields(self)}
+        return ChangeRows(**{name: rows[mask] for name, rows in values.items()})
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class RoundDiff:

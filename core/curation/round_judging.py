@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from core.curation.query import Query
     from core.curation.sources import FrameSource
     from core.project import Edit, Project
     from core.settings import TriangulationSettings
@@ -71,6 +72,92 @@ def changes_at(
         if progress is not None and not progress(min(done, len(frames)), len(frames)):
             return None
     return Selection.concatenate(parts)
+
+
+def matching(
+    project: Project,
+    source: FrameSource,
+    settings: TriangulationSettings,
+    query: Query,
+    keys: NDArray[np.int64],
+    progress: Progress | None = None,
+) -> NDArray[np.bool_] | None:
+    """Which joints of a source a query means.
+
+    Args:
+        project: whose reviews count.
+        source: the side after.
+        settings: how to triangulate.
+        query: of `core.curation.query`.
+        keys: (N, 3) frame, person, joint, in any order.
+        progress: called after each block with frames done and in all; answers whether to go on.
+
+    Returns:
+        (N,); None where `progress` said to stop.
+    """
+    found = np.ones(len(keys), dtype=np.bool_)
+    if query.frames is not None:
+        found &= np.isin(keys[:, 0], np.concatenate([np.array(part) for part in query.frames]))
+    if query.persons is not None:
+        found &= np.isin(keys[:, 1], query.persons)
+    if query.joints is not None:
+        found &= np.isin(keys[:, 2], query.joints)
+    rest = (query.kept, query.hand, query.cameras, query.states)
+    if not query.numbers and all(each is None for each in rest):
+        return found
+    settings = resolved_settings(source, settings)
+    left = np.flatnonzero(found)
+    left = left[np.argsort(keys[left, 0], kind="stable")]
+    frames = np.unique(keys[left, 0])
+    done = 0
+    for start, stop in _stretches(frames):
+        low, high = np.searchsorted(keys[left, 0], (start, stop)).tolist()
+        here = left[low:high]
+        frame, person, joint = keys[here].T
+        persons = tuple(np.unique(person).tolist())
+        labels = pseudo_labels(project, source, start, stop, settings, persons)
+        known = np.isin(person, labels.persons)
+        rows = np.searchsorted(np.array(labels.persons, dtype=np.int64), person[known])
+        meant = np.zeros(len(here), dtype=np.bool_)
+        meant[known] = query.matches(labels)[frame[known] - start, rows, joint[known]]
+        found[here] = meant
+        done += stop - start
+        if progress is not None and not progress(min(done, len(frames)), len(frames)):
+            return None
+    return found
+
+
+def states_of(project: Project, keys: NDArray[np.int64]) -> NDArray[np.uint8]:
+    """(N,) values of `ReviewState` of joints (N, 3): frame, person, joint."""
+    states = np.zeros(len(keys), dtype=np.uint8)
+    if not len(keys):
+        return states
+    codes = _codes(keys)
+    for start, stop in _spans(np.unique(keys[:, 0])):
+        rows = project.reviews_between(start, stop)
+        if not len(rows.state):
+            continue
+        known = _codes(rows.keys)
+        order = np.argsort(known)
+        place = np.searchsorted(known[order], codes)
+        place = np.minimum(place, len(known) - 1)
+        is_there = known[order][place] == codes
+        states[is_there] = rows.state[order][place[is_there]]
+    return states
+
+
+def _codes(keys: NDArray[np.int64]) -> NDArray[np.int64]:
+    """One number a key."""
+    return (keys[:, 0] << 32) | (keys[:, 1] << 12) | keys[:, 2]
+
+
+def _spans(frames: NDArray[np.int64]) -> Iterator[tuple[int, int]]:
+    """Few reads that cover all frames: first, and one more than the last."""
+    at = 0
+    while at < len(frames):
+        stop = int(np.searchsorted(frames, frames[at] + _READ_FRAMES))
+        yield int(frames[at]), int(frames[stop - 1]) + 1
+        at = stop
 
 
 def judge_changes(
