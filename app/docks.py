@@ -19,6 +19,7 @@ from PySide6.QtWidgets import QDockWidget, QMainWindow, QTabBar, QTabWidget, QWi
 from app.curation import CuratePanel, QueuePanel
 from app.history_panel import HistoryPanel
 from app.inspector import Inspector
+from app.rounds import RoundPanel
 from app.scene import SceneView
 from app.timeline import Timeline
 from app.tracks import TracksPanel
@@ -59,6 +60,7 @@ class Panels:
         self.history = HistoryPanel(session)
         self.curate = CuratePanel(session)
         self.queue = QueuePanel(session)
+        self.rounds = RoundPanel(session)
 
     def docked(self) -> tuple[Panel, ...]:
         """What stands around the views; in the order of the tabs, the first of a group in front."""
@@ -68,6 +70,7 @@ class Panels:
             Panel("Inspector", self.inspector, "work"),
             Panel("Curate", self.curate, "work"),
             Panel("Queue", self.queue, "work"),
+            Panel("Changes", self.rounds, "work"),
             Panel("History", self.history, "work"),
             Panel("Timeline", self.timeline, "time"),
         )
