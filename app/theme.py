@@ -214,6 +214,14 @@ def _style_sheet(theme: Theme) -> str:
     QTabWidget::pane {{ border: 0; border-top: 1px solid {theme.line}; }}
     QTabBar {{ qproperty-drawBase: 0; }}
     QLabel[problem="true"] {{ color: {theme.problem}; }}
+    QPushButton[choice="true"] {{
+        padding: 4px 16px; border: 1px solid {theme.line}; border-radius: 3px;
+        background: {theme.panel};
+    }}
+    QPushButton[choice="true"]:hover, QPushButton[choice="true"]:focus {{ border-color: #4c9be8; }}
+    QPushButton[choice="true"]:checked {{
+        background: #3a6ea5; color: white; border-color: #3a6ea5;
+    }}
     QPushButton[recent="true"] {{
         text-align: left; padding: 4px 8px; border: 1px solid {theme.line}; border-radius: 3px;
         background: {theme.panel};

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QIcon, QPainter, QPen
+from PySide6.QtGui import QColor, QFontMetrics, QIcon, QPainter, QPen
 from PySide6.QtWidgets import QAbstractButton, QSizePolicy
 
 from app.afterwards import Afterwards
@@ -37,7 +37,6 @@ _FILL, _HOVER = "#3a6ea5", "#447db9"
 _ICON_PX = 16
 _HEIGHT_PX = 26
 _COUNT_WAIT_MS = 150
-_MAX_SHOWN = 999
 _ICON = "mdi6.school-outline"
 _MODES = {True: QIcon.Mode.Normal, False: QIcon.Mode.Disabled}
 
@@ -90,9 +89,9 @@ class RetrainButton(QAbstractButton):
     def sizeHint(self) -> QSize:
         """The same whatever it says, so that nothing beside it moves."""
         metrics = self.fontMetrics()
-        text = max(metrics.horizontalAdvance(text) for text in ("Retrain", "Waiting", "Starting"))
-        pill = metrics.horizontalAdvance(f"{_MAX_SHOWN}+") + GRID_PX
-        return QSize(_ICON_PX + text + pill + 4 * GRID_PX, _HEIGHT_PX)
+        text = max(metrics.horizontalAdvance(text) for text in ("Retrain", "Waiting", "Training"))
+        pill = QFontMetrics(font(SMALL_PT)).horizontalAdvance("999+") + GRID_PX
+        return QSize(_ICON_PX + text + pill + 5 * GRID_PX // 2, _HEIGHT_PX)
 
     def paintEvent(self, _event: QPaintEvent) -> None:
         """The word on the one blue surface of the bar, with a count or a ring."""

@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from core.project.runs.turns import Ticket
     from core.retraining.inputs import RetrainInputs
 
-_SIZE = (126 * GRID_PX, 74 * GRID_PX)
+_SIZE = (126 * GRID_PX, 70 * GRID_PX)
 _PAUSE_MS = 200
 
 
@@ -91,7 +91,7 @@ class RetrainDialog(QDialog):
         self.setWindowTitle(f"Retrain {self._project.name}")
         self.overview = OverviewPage(session)
         self.card = InputsCard(session)
-        self.options = OptionsPage(session)
+        self._options: OptionsPage | None = None
         self._pause = QTimer(self)
         self._pause.setSingleShot(True)
         self._pause.setInterval(_PAUSE_MS)
@@ -117,6 +117,20 @@ class RetrainDialog(QDialog):
         is_idle = self._counting is None and self._lining is None and self._starting is None
         return is_idle and not self._pause.isActive() and not self.overview.estimate.is_measuring
 
+    @property
+    def options(self) -> OptionsPage:
+        """The page of all options; made when it is first asked for, since it costs a turn."""
+        if self._options is None:
+            page = self._options = OptionsPage(self._session)
+            page.changed.connect(lambda key, value: self._take(self._draft.with_value(key, value)))
+            page.reset.connect(lambda key: self._take(self._draft.without(key)))
+            page.problem_changed.connect(self._show_problem)
+            page.load_requested.connect(self._load)
+            page.save_requested.connect(self._save)
+            page.show_draft(self._draft)
+            self._advanced_column.addWidget(page)
+        return self._options
+
     def _lay_out(self) -> None:
         first = QWidget()
         row = QHBoxLayout(first)
@@ -131,11 +145,18 @@ class RetrainDialog(QDialog):
         row.addWidget(scroll, 5)
         self.tabs = QTabWidget()
         self.tabs.addTab(first, "Retrain")
-        self.tabs.addTab(self.options, "Advanced")
+        self._advanced = QWidget()
+        self._advanced_column = QVBoxLayout(self._advanced)
+        self._advanced_column.setContentsMargins(0, 0, 0, 0)
+        self.tabs.addTab(self._advanced, "Advanced")
         self.problem = QLabel()
         self.problem.setWordWrap(True)
         self.problem.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.problem.setProperty("problem", True)
+        # Its line is kept free, so that nothing moves when something is wrong.
+        policy = self.problem.sizePolicy()
+        policy.setRetainSizeWhenHidden(True)
+        self.problem.setSizePolicy(policy)
         self._bar = QProgressBar()
         self._bar.setTextVisible(False)
         self._bar.setRange(0, 0)
@@ -156,7 +177,7 @@ class RetrainDialog(QDialog):
         self.resize(*_SIZE)
 
     def _connect(self) -> None:
-        page, options = self.overview, self.options
+        page = self.overview
         page.preset_chosen.connect(self._on_preset)
         page.weights_chosen.connect(
             lambda value: self._take(self._draft.with_value("model.weights", value))
@@ -167,18 +188,15 @@ class RetrainDialog(QDialog):
         page.closing_chosen.connect(self._preferences.set_closing)
         page.where.changed.connect(self._show_problem)
         page.estimate.changed.connect(self._on_estimated)
-        options.changed.connect(lambda key, value: self._take(self._draft.with_value(key, value)))
-        options.reset.connect(lambda key: self._take(self._draft.without(key)))
-        options.problem_changed.connect(self._show_problem)
-        options.load_requested.connect(self._load)
-        options.save_requested.connect(self._save)
+        self.tabs.currentChanged.connect(lambda _index: self.options)
         self._session.project_closing.connect(self.reject)
         self._session.edited.connect(lambda _change: self._pause.start())
 
     # The draft.
 
     def _on_preset(self, name: str) -> None:
-        self.options.forget_refusals()
+        if self._options is not None:
+            self._options.forget_refusals()
         self._take(self._draft.with_preset(name))
 
     def _load(self, path: str) -> None:
@@ -203,7 +221,8 @@ class RetrainDialog(QDialog):
     def _take(self, draft: Draft) -> None:
         self._draft = draft
         self.overview.show_draft(draft)
-        self.options.show_draft(draft)
+        if self._options is not None:
+            self._options.show_draft(draft)
         changed = len(draft.changes)
         self.tabs.setTabText(1, f"Advanced ({changed} changed)" if changed else "Advanced")
         self._show_problem()
@@ -284,7 +303,7 @@ class RetrainDialog(QDialog):
             refused = f"{self._project.path}: {error.strerror or error}"
         return (
             refused
-            or self.options.problem
+            or ("" if self._options is None else self._options.problem)
             or self._draft.problem()
             or self._inputs_problem
             or self._nothing_to_learn()

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 _KEY = Qt.ItemDataRole.UserRole
 _NAME, _VALUE, _UNIT, _HELP = range(4)
 _Index = QModelIndex | QPersistentModelIndex
-_SOURCE = "the dialog"
+_SOURCE = "Advanced"
 
 
 def value_text(value: OptionValue) -> str:
@@ -244,13 +244,7 @@ class OptionsPage(QWidget):
         key, draft = self._current(), self._draft
         is_changed = draft is not None and (key in draft.changes or key in self._refused)
         self.reset_button.setEnabled(is_changed)
-        is_wrong = key in self._refused
-        self.help.setProperty("problem", is_wrong)
-        self.help.setProperty("muted", not key)
-        self.help.style().polish(self.help)
-        if is_wrong:
-            self.help.setText(self._refused[key])
-        elif not key or draft is None:
+        if not key or draft is None:
             self.help.setText(
                 "Click a value to change it. What differs from the preset is bold, and marked •."
             )
@@ -268,8 +262,12 @@ class OptionsPage(QWidget):
         for key, item in self._items.items():
             color = theme.problem if key in self._refused else theme.text
             item.setForeground(_VALUE, QColor(color))
-            item.setForeground(_HELP, QColor(theme.muted))
             item.setToolTip(_VALUE, self._refused.get(key, ""))
+            # Inline: what is wrong stands where else stands what it does.
+            item.setText(_HELP, self._refused.get(key, self._rows[key].info.help))
+            item.setForeground(
+                _HELP, QColor(theme.problem if key in self._refused else theme.muted)
+            )
         for group in self._groups:
             group.setForeground(_HELP, QColor(theme.muted))
         self._is_showing = False

@@ -134,6 +134,7 @@ class OverviewPage(QWidget):
         for name in presets_in_order():
             button = self.presets[name] = QPushButton(name)
             button.setCheckable(True)
+            button.setProperty("choice", True)
             button.setAutoDefault(False)
             button.setToolTip(preset_description(name))
             button.clicked.connect(lambda _=False, name=name: self.preset_chosen.emit(name))

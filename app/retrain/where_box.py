@@ -75,6 +75,7 @@ class WhereBox(QWidget):
         for field in (self.processes, self.nodes, self.gpus, self.hours):
             field.valueChanged.connect(self.changed)
         self.partition.textChanged.connect(self.changed)
+        self.say("")
         self._on_changed()
 
     @property
