@@ -3,7 +3,8 @@
 One job at a time, in that order, so that two cores stay enough for the window. The summary is
 made anew, a moment after the settings that it depends on were changed.
 
-After an edit only its frames are gone through again, beside whatever else is running.
+After an edit only its frames are gone through again, beside whatever else is running; so are those
+that a training predicts.
 """
 
 from __future__ import annotations
@@ -69,6 +70,7 @@ class BackgroundWork(QObject):
         session.project_changed.connect(self._on_project_changed)
         session.settings_changed.connect(self._on_changed)
         session.edited.connect(self._on_edited)
+        session.taken_up.connect(self._on_taken_up)
         session.summary_changed.connect(self._patch_summary)
 
     @property
@@ -132,6 +134,11 @@ class BackgroundWork(QObject):
         self._edited |= {frame for span in change.spans for frame in span}
         if self._edited:
             self._soon.start()
+
+    def _on_taken_up(self, frames: frozenset[int]) -> None:
+        """Remember the frames that a training has predicted since."""
+        self._edited |= frames
+        self._soon.start()
 
     def _patch_summary(self, _summary: object = None) -> None:
         """Go through the edited frames again, once there is a summary that they can go into."""

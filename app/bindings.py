@@ -45,6 +45,9 @@ def bind_commands(window: MainWindow) -> None:
     window.panels.curate.bind_commands(window.commands)
     window.panels.queue.bind_commands(window.commands, window.views.frame_person)
     window.panels.queue.walk.job_started.connect(window.status.follow)
+    window.feedback.bind_commands(window.commands)
+    panels = window.panels
+    panels.rounds.bind_commands(window.commands, lambda: window.docks.show(panels.rounds))
     bind("swap_sides_frames", window.swap_sides_over_frames)
     bind("history", lambda: window.docks.show(window.panels.history))
 

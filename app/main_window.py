@@ -25,6 +25,7 @@ from app.commands import Commands
 from app.copy_commands import CopyCommands
 from app.docks import Docks, Panels
 from app.export_dialog import ExportDialog
+from app.feedback import Feedback
 from app.jobs import Job
 from app.key_bindings import KeyBindings
 from app.key_dialog import KeyDialog
@@ -84,6 +85,7 @@ class MainWindow(QMainWindow):
         self.player = Player(self.session, lambda: self.views.is_settled, self)
         self.start_page = StartPage()
         self.background = BackgroundWork(self.session, self)
+        self.feedback = Feedback(self.session, self.watch, self.panels.queue.walk, self)
         self.keys = KeyBindings(self._preferences, self)
         self.commands = Commands(self, self.session, self.keys, self._theme())
 

@@ -26,7 +26,15 @@ MENUS: dict[str, tuple[str | None, ...]] = {
         *(None, "lock_joint", "lock_person"),
         *(None, "unreview_joint", "unreview_person"),
     ),
-    "Train": ("retrain",),
+    "Train": (
+        "retrain",
+        "follow_training",
+        None,
+        "changes",
+        "previous_change",
+        "next_change",
+        "roll_back",
+    ),
     "Trust": (
         *("mute_view", "mute_view_person", "unmute_joint"),
         *(None, "rescue", "confirm_discarded"),

@@ -13,6 +13,7 @@ from PySide6.QtWidgets import (
     QSizePolicy,
     QSpinBox,
     QToolBar,
+    QToolButton,
     QWidget,
 )
 
@@ -65,6 +66,16 @@ class NumberField(QSpinBox):
             self.clearFocus()
 
 
+def _toggle(action: QAction) -> QToolButton:
+    """A button that stays down while a command is on."""
+    action.setCheckable(True)
+    button = QToolButton()
+    button.setDefaultAction(action)
+    button.setAutoRaise(True)
+    button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+    return button
+
+
 class ContextBar(QToolBar):
     """Project, frame, person, joint and weighting; each can be read and changed here."""
 
@@ -104,7 +115,7 @@ class ContextBar(QToolBar):
         self._add("", self.frame, self._num_frames)
         self._add("", self.person, self.joint)
         self.source = SourceChooser(session)
-        self._add("Shown", self.source)
+        self._add("Shown", self.source, _toggle(actions["follow_training"]))
         self._add("Weighting", self.weighting)
         spring = QWidget()
         spring.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
@@ -122,6 +133,7 @@ class ContextBar(QToolBar):
         session.project_changed.connect(self._on_project_changed)
         session.cursor_changed.connect(self._on_cursor_changed)
         session.edited.connect(lambda _change: self._show_persons())
+        session.taken_up.connect(lambda _frames: self._show_persons())
         session.settings_changed.connect(self._show_settings)
         self._on_project_changed()
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from core.curation.sources import DetectionSource, RunSource, run_title
 from core.errors import DataError
 from core.project.predictions import RunPredictions
@@ -89,3 +91,35 @@ def open_source(project: Project, choice: SourceChoice) -> FrameSource:
     if choice.run is None:
         return DetectionSource(project)
     return RunSource(project, find_run(project, choice.run), choice.round)
+
+
+def open_over(project: Project, run: RunFolder, shown: FrameSource) -> RunSource:
+    """A run's newest predictions, and what was shown so far wherever it has none yet.
+
+    Args:
+        project: whose run it is.
+        run: with predictions; it may still predict.
+        shown: is opened anew, and stays open.
+
+    Raises:
+        DataError: the run has no predictions, or they do not fit the project.
+    """
+    below = _opened_again(project, shown)
+    if isinstance(below, RunSource) and below.name == run.id:
+        below.close()
+        below = _opened_again(project, below.over) if below.over else DetectionSource(project)
+    try:
+        return RunSource(project, run, over=below)
+    except BaseException:
+        below.close()
+        raise
+
+
+def _opened_again(project: Project, source: FrameSource) -> FrameSource:
+    """The same once more; without what lies below it where that has nothing more to say."""
+    if not isinstance(source, RunSource):
+        return DetectionSource(project)
+    over = None
+    if source.over is not None and len(np.setdiff1d(source.over.frames(), source.frames())):
+        over = _opened_again(project, source.over)
+    return RunSource(project, source.run, source.round, over=over)

@@ -125,6 +125,23 @@ class Queue:
         self._score()
         return True
 
+    def upcoming_frames(self, num: int, filters: Filters | None = None) -> tuple[int, ...]:
+        """The frames of the best `num` items that were not shown yet, the best first.
+
+        Safe on any thread; in a long recording it takes as long as `next`.
+        """
+        rows = self._rows
+        if rows is None or not len(rows.keys):
+            return ()
+        allowed = self._allowed(rows, filters)
+        scores = rows.scores if allowed is None else np.where(allowed, rows.scores, 0.0)
+        best = scores.max(axis=1)
+        num = min(num, len(best))
+        top = np.argpartition(-best, num - 1)[:num]
+        top = top[best[top] > 0]
+        frames = rows.keys[top[np.argsort(-best[top])], 0]
+        return tuple(dict.fromkeys(frames.tolist()))
+
     def next(self, filters: Filters | None = None) -> QueueItem | None:
         """The best item that was not shown yet; None where there is none left.
 
@@ -134,7 +151,7 @@ class Queue:
         if rows is None or not len(rows.keys):
             return None
         scores = rows.scores
-        allowed = self._allowed(filters)
+        allowed = self._allowed(rows, filters)
         if allowed is not None:
             scores = np.where(allowed, scores, 0.0)
         flat = int(scores.argmax())
@@ -213,18 +230,17 @@ class Queue:
         self._pending |= dict.fromkeys(sorted(taught))
         self._score()
 
-    def _allowed(self, filters: Filters | None) -> Bools | None:
-        assert self._rows is not None
+    def _allowed(self, rows: Rows, filters: Filters | None) -> Bools | None:
         if filters is None or filters == Filters():
             return None
-        keys = self._rows.keys
+        keys = rows.keys
         allowed = np.ones(len(keys), dtype=np.bool_)
         for column, values in ((1, filters.persons), (2, filters.joints)):
             if values:
                 allowed &= np.isin(keys[:, column], list(values))
         if filters.frames is not None:
             allowed &= (keys[:, 0] >= filters.frames.start) & (keys[:, 0] < filters.frames.stop)
-        views = np.ones(self._rows.scores.shape[1], dtype=np.bool_)
+        views = np.ones(rows.scores.shape[1], dtype=np.bool_)
         if filters.cameras:
             views[:] = False
             views[list(filters.cameras)] = True
