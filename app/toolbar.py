@@ -23,13 +23,14 @@ from app.retrain import RetrainButton
 from app.theme import GRID_PX, person_pixmap
 
 if TYPE_CHECKING:
-    from PySide6.QtGui import QAction
+    from PySide6.QtGui import QAction, QResizeEvent
 
     from app.runs import RunWatch
     from app.session import Session
     from app.state import Cursor
 
 _NAME_PX = 160
+_ROOMY_PX = 1400
 
 _WEIGHTINGS = {
     "consensus": "Consensus: all views vote for the hypothesis of each pair (the tool's default)",
@@ -85,6 +86,7 @@ class ContextBar(QToolBar):
         self.setMovable(False)
         self.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonIconOnly)
         self._session = session
+        self._captions: list[QLabel] = []
         self._project_name = QLabel()
         self._project_name.setMargin(GRID_PX // 2)
         self._project_actions = [
@@ -122,7 +124,8 @@ class ContextBar(QToolBar):
         self.addWidget(spring)
         self.retrain = RetrainButton(session, watch)
         self.addWidget(self.retrain)
-        for name in ("grid", "frame_person", "reset_zoom", "picture_tone", "theme", "keys"):
+        # What is set once a day stands in the menus alone.
+        for name in ("grid", "frame_person", "reset_zoom", "keys"):
             self.addAction(actions[name])
         self.frame.valueChanged.connect(session.set_frame_number)
         self.person.activated.connect(self._on_person_chosen)
@@ -164,9 +167,16 @@ class ContextBar(QToolBar):
             label = QLabel(caption)
             label.setProperty("muted", True)
             row.addWidget(label)
+            self._captions.append(label)
         for widget in widgets:
             row.addWidget(widget)
         self.addWidget(group)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Captions where there is room for them: the fields have tooltips."""
+        for caption in self._captions:
+            caption.setVisible(event.size().width() >= _ROOMY_PX)
+        super().resizeEvent(event)
 
     def _on_project_changed(self) -> None:
         project = self._session.project

@@ -220,7 +220,7 @@ class OptionsPage(QWidget):
         try:
             value = self._rows[key].from_text(item.text(_VALUE), _SOURCE)
         except DataError as error:
-            self._refused[key] = str(error)
+            self._refused[key] = f"{key}: expected {error.expected}, found {error.found}."
             self._color()
             self._show_help()
             self.problem_changed.emit()
