@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from app.inspector.trust import bind_trust
+from app.retrain.binding import bind_retrain
 from app.stride import Stride
 from app.views.binding import bind_editing
 
@@ -27,8 +28,6 @@ def bind_commands(window: MainWindow) -> None:
     bind("merge", window.merge)
     bind("load_truth", window.load_truth)
     bind("quit", window.close)
-    bind("retrain", window.retrain)
-    window.context_bar.retrain.dialog_requested.connect(window.commands.actions["retrain"].trigger)
     bind("scene_reset", scene.reset_view)
     bind("scene_follow", scene.toggle_follow)
     bind("scene_camera", lambda: scene.look_through(session.cursor.camera))
@@ -48,6 +47,11 @@ def bind_commands(window: MainWindow) -> None:
     window.feedback.bind_commands(window.commands)
     panels = window.panels
     panels.rounds.bind_commands(window.commands, lambda: window.docks.show(panels.rounds))
+    window.panels.runs.bind_commands(
+        window.commands, lambda: window.docks.show(window.panels.runs)
+    )
+    button, set_note = window.context_bar.retrain, window.panels.runs.set_note
+    bind_retrain(window.commands, button, window.retrain, set_note)
     bind("swap_sides_frames", window.swap_sides_over_frames)
     bind("history", lambda: window.docks.show(window.panels.history))
 

@@ -20,6 +20,7 @@ from app.curation import CuratePanel, QueuePanel
 from app.history_panel import HistoryPanel
 from app.inspector import Inspector
 from app.rounds import RoundPanel
+from app.runs.panel import RunPanel
 from app.scene import SceneView
 from app.timeline import Timeline
 from app.tracks import TracksPanel
@@ -60,6 +61,7 @@ class Panels:
         self.history = HistoryPanel(session)
         self.curate = CuratePanel(session)
         self.queue = QueuePanel(session)
+        self.runs = RunPanel(session, watch)
         self.rounds = RoundPanel(session)
 
     def docked(self) -> tuple[Panel, ...]:
@@ -70,6 +72,7 @@ class Panels:
             Panel("Inspector", self.inspector, "work"),
             Panel("Curate", self.curate, "work"),
             Panel("Queue", self.queue, "work"),
+            Panel("Runs", self.runs, "work"),
             Panel("Changes", self.rounds, "work"),
             Panel("History", self.history, "work"),
             Panel("Timeline", self.timeline, "time"),

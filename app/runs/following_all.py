@@ -14,6 +14,7 @@ from core.errors import CommandRefusedError, DataError
 from core.project.runs.folder import RUNS_FOLDER, RunFolder
 from core.project.runs.following import RunFollower
 from core.project.runs.states import LIVING
+from core.project.runs.trouble import Trouble, trouble_with_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,7 +38,7 @@ class RunEntry:
         run: to be asked; None where the folder cannot be read as a run at all.
         name: what its maker called it; the id where that cannot be read.
         created: ISO 8601, UTC; empty where it cannot be read.
-        error: what is wrong with the folder, and what to do; empty where nothing is.
+        trouble: what is wrong with the folder, and what to do; None where nothing is.
     """
 
     id: str
@@ -45,7 +46,14 @@ class RunEntry:
     run: RunFolder | None
     name: str
     created: str
-    error: str = ""
+    trouble: Trouble | None = None
+
+    @property
+    def error(self) -> str:
+        """What is wrong with the folder, in one text; empty where nothing is."""
+        trouble = self.trouble
+        parts = () if trouble is None else (trouble.what, trouble.why, trouble.todo)
+        return " ".join(part for part in parts if part)
 
 
 class RunsFollower:
@@ -57,7 +65,7 @@ class RunsFollower:
         self._entries: dict[str, RunEntry] = {}
         self._followers: dict[str, RunFollower] = {}
         # What was wrong with each when it was opened, whatever following it says.
-        self._faults: dict[str, str] = {}
+        self._faults: dict[str, Trouble | None] = {}
         self._living: set[str] = set()
         self._said: dict[str, tuple[str, str, int]] = {}
 
@@ -83,7 +91,7 @@ class RunsFollower:
             path.name: known.get(path.name) or _entry(path) for path in _folders(self._folder)
         }
         self._faults = {
-            key: self._faults.get(key, "") if key in known else entry.error
+            key: self._faults.get(key) if key in known else entry.trouble
             for key, entry in self._entries.items()
         }
         for gone in self._followers.keys() - self._entries.keys():
@@ -102,22 +110,22 @@ class RunsFollower:
         for entry in self._in_order(only_living=only_living):
             assert entry.run is not None, "only what can be asked is polled"
             follower = self._followers.setdefault(entry.id, RunFollower(entry.run))
-            error = self._faults[entry.id]
+            trouble = self._faults[entry.id]
             report = None
             try:
                 report = follower.poll()
             except (DataError, CommandRefusedError, OSError) as problem:
-                error = str(problem)
+                trouble = _trouble(entry.path, problem)
             except Exception as problem:  # noqa: BLE001 - one run of many must not end the following
                 traceback.print_exc()
-                error = f"It cannot be followed ({type(problem).__name__}: {problem})"
+                trouble = _trouble(entry.path, problem)
             if report is not None and report.status in LIVING:
                 self._living.add(entry.id)
             else:
                 self._living.discard(entry.id)
             is_new = report is not None and self._is_new(entry.id, report)
-            if error != entry.error:
-                self._entries[entry.id] = replace(entry, error=error)
+            if trouble != entry.trouble:
+                self._entries[entry.id] = replace(entry, trouble=trouble)
                 yield self._entries[entry.id], report, True
             elif is_new:
                 yield entry, report, False
@@ -153,12 +161,22 @@ def _folders(folder: Path) -> list[Path]:
 
 
 def _entry(path: Path) -> RunEntry:
-    name, created, error = path.name, "", ""
+    name, created, trouble = path.name, "", None
     run: RunFolder | None = None
     try:
         run = RunFolder.open(path)
         name, created = run.name, run.created
         _ = run.config  # kept there, so that nobody reads it on the window's thread
     except (DataError, OSError) as problem:
-        error = str(problem)
-    return RunEntry(id=path.name, path=path, run=run, name=name, created=created, error=error)
+        trouble = _trouble(path, problem)
+    return RunEntry(id=path.name, path=path, run=run, name=name, created=created, trouble=trouble)
+
+
+def _trouble(path: Path, problem: Exception) -> Trouble:
+    """What is wrong with a folder, in words."""
+    if isinstance(problem, DataError):
+        return trouble_with_folder(problem)
+    expected = "files of a run that can be read"
+    found = getattr(problem, "strerror", None) or f"{type(problem).__name__}: {problem}"
+    remedy = "Check that you may read the run's folder."
+    return trouble_with_folder(DataError(path, expected=expected, found=found, remedy=remedy))

@@ -182,8 +182,10 @@ class RunWatch(QObject):
         )
 
     def resume(self, run_id: str) -> Job:
-        """Let a run that has ended go on from its newest checkpoint."""
-        return self.start(self.run(run_id), resume=True)
+        """Let a run that has ended go on from its newest checkpoint, or begin."""
+        report = self.report(run_id)
+        has_begun = report is not None and report.status != "created"
+        return self.start(self.run(run_id), resume=has_begun)
 
     def close(self) -> None:
         """Follow nothing any more; trainers go on."""

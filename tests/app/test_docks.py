@@ -7,7 +7,7 @@ from PySide6.QtWidgets import QTabBar
 from app.main_window import MainWindow
 from app.preferences import Preferences
 
-_GROUPS = [["3D", "Tracks"], ["Inspector", "Curate", "Queue", "History"]]
+_GROUPS = [["3D", "Tracks"], ["Inspector", "Curate", "Queue", "Runs", "Changes", "History"]]
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ def test_a_panel_that_was_taken_out_and_put_back_has_its_tab(qtbot, open_window)
     window = open_window()
     curate = window.docks.all[3]
     curate.setFloating(True)
-    alone = [_GROUPS[0], ["Inspector", "Queue", "History"]]
+    alone = [_GROUPS[0], ["Inspector", "Queue", "Runs", "Changes", "History"]]
     qtbot.waitUntil(lambda: tab_bars(window) == alone, timeout=5_000)
     curate.setFloating(False)
     qtbot.waitUntil(lambda: tab_bars(window) == _GROUPS, timeout=5_000)

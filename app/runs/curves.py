@@ -1,0 +1,197 @@
+"""The Curves tab: losses, held-out errors, what the triangulation keeps, weights of the cameras.
+
+One axis of steps through all stages, shared by all plots. What is new is taken over in parts, each
+in a turn of its own, so that a run that has said 100,000 things never stops the window.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PySide6.QtCore import QTimer
+from PySide6.QtWidgets import QGridLayout, QLabel, QVBoxLayout, QWidget
+
+from app.afterwards import Afterwards
+from app.cli.following import STAGE_TITLES
+from app.format import length, percent
+from app.runs.plot import CameraPlot, Curve, CurvePlot, PlotBase, margins
+from app.runs.series import KEPT, RunSeries
+from app.theme import GRID_PX, SMALL_PT, font, theme_named
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+    from PySide6.QtGui import QShowEvent
+
+    from app.session import Session
+    from core.project.runs.states import RunState
+
+# Not more often than anybody can read; what is new comes every half second.
+_DRAW_AFTER_MS = 60
+_LOSSES = {"supervised": "L_sup", "unlabelled": "L_tri", "lift": "lifting"}
+_ERRORS = {"mv_mpjpe": "multi-view", "sv_mpjpe": "single-view"}
+_HITS = {"mv_pck": "multi-view", "sv_pck": "single-view"}
+_TEACH = "Steps through all stages. Wheel: zoom · drag: move · double click: all"
+
+
+class Curves(QWidget):
+    """Four plots in two rows."""
+
+    def __init__(self, session: Session) -> None:
+        super().__init__()
+        self._session = session
+        self._series = RunSeries()
+        self._state: RunState | None = None
+        self._is_zoomed = False
+        self.losses = CurvePlot(
+            "Loss",
+            "Means since the last report, on a logarithmic axis: L_sup on labelled crops, L_tri of "
+            "the triangulation on unlabelled ones. Faint: each report; bold: their running mean.",
+            lambda value: f"{value:.3g}" if np.isfinite(value) else "–",
+            is_log=True,
+        )
+        self.errors = CurvePlot(
+            "Held-out MPJPE, mm",
+            "Mean error of poses that nothing is learned from: triangulated from all views, and "
+            "lifted from a single one.",
+            length,
+            has_dots=True,
+        )
+        self.hits = CurvePlot(
+            "PCK, kept, %",
+            "Share of held-out joints within 150 mm (multi-view, single-view), and share of the "
+            "unlabelled joints whose triangulation is believed (kept).",
+            lambda value: percent(value / 100),
+            has_dots=True,
+        )
+        self.cameras = CameraPlot(
+            "Mean weight",
+            "How much the triangulation trusts each camera, 0 (dark) to 1 (bright): a camera that "
+            "stays dark is badly calibrated, badly placed or badly detected.",
+        )
+        self.readout = QLabel(_TEACH)
+        self.readout.setFont(font(SMALL_PT))
+        self.readout.setProperty("muted", True)
+        grid = QGridLayout()
+        grid.setSpacing(GRID_PX // 2)
+        for index, plot in enumerate(self.plots):
+            grid.addWidget(plot, index // 2, index % 2)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(*margins())
+        column.setSpacing(2)
+        column.addLayout(grid, 1)
+        column.addWidget(self.readout)
+        self._later = Afterwards(self, self._take, _DRAW_AFTER_MS)
+        self._connect()
+        self._color()
+
+    @property
+    def plots(self) -> tuple[PlotBase, ...]:
+        """In reading order."""
+        return (self.losses, self.errors, self.hits, self.cameras)
+
+    def _connect(self) -> None:
+        for plot in self.plots:
+            plot.hovered.connect(self._point_at)
+            plot.left.connect(lambda: self._point_at(None))
+            plot.reset_asked.connect(self.show_all)
+            plot.surface.resized.connect(self._later.ask)
+            plot.box.sigRangeChangedManually.connect(self._on_zoomed)
+            if plot is not self.losses:
+                plot.surface.setXLink(self.losses.surface)
+        self._session.display_changed.connect(self._color)
+
+    def show_state(self, state: RunState | None, *, is_other: bool = False) -> None:
+        """Show a run; `is_other` begins anew with another one."""
+        self._state = state
+        if is_other:
+            self._series = RunSeries()
+            self._is_zoomed = False
+        self._later.ask()
+
+    def show_all(self) -> None:
+        """Zoom out to the whole run."""
+        self._is_zoomed = False
+        self._draw()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Catch up with what happened while another tab was in front."""
+        super().showEvent(event)
+        self._later.ask()
+
+    def _color(self, _display: object = None) -> None:
+        theme = theme_named(self._session.display.theme)
+        second = self.palette().link().color()
+        for plot in (self.losses, self.errors, self.hits):
+            plot.set_theme(theme, second)
+        self.cameras.set_theme(theme)
+        self._later.ask()
+
+    def _take(self) -> None:
+        if self._state is not None and self._series.take(self._state):
+            # The rest in turns of its own; somebody may have done something meanwhile.
+            QTimer.singleShot(0, self, self._take)
+            return
+        self._draw()
+
+    def _draw(self) -> None:
+        series = self._series
+        offsets = series.offsets
+        span = self._span(max(offsets["predict"], 1))
+        if not self._is_zoomed:
+            self.losses.box.setXRange(*span, padding=0.01)
+        steps = series.losses.positions(offsets)
+        losses = [
+            Curve(name=title, x=steps, y=series.losses.column(name))
+            for name, title in _LOSSES.items()
+            if name in series.losses.names
+        ]
+        measured = series.metrics.positions(offsets)
+        errors, hits = (self._measured(names, measured) for names in (_ERRORS, _HITS))
+        weighed = series.triangulation.positions(offsets)
+        if len(weighed):
+            kept = Curve(name="kept", x=weighed, y=100 * series.triangulation.column(KEPT))
+            hits = [*hits, kept]
+        self.losses.show_curves(losses, *span)
+        self.errors.show_curves(errors, *span)
+        self.hits.show_curves(hits, *span)
+        names = series.cameras()
+        columns = [series.triangulation.column(name) for name in names]
+        weights = np.stack(columns, axis=1) if columns else np.empty((0, 0))
+        self.cameras.show_weights(names, weighed, weights, span)
+        theme = theme_named(self._session.display.theme)
+        borders = [float(offsets[stage]) for stage in series.stages if offsets[stage]]
+        for plot in self.plots:
+            plot.show_borders(borders, theme)
+
+    def _measured(self, names: Mapping[str, str], x: NDArray[np.float64]) -> list[Curve]:
+        table = self._series.metrics
+        return [
+            Curve(name=title, x=x, y=table.column(name))
+            for name, title in names.items()
+            if name in table.names
+        ]
+
+    def _span(self, end: float) -> tuple[float, float]:
+        if not self._is_zoomed:
+            return 0.0, float(end)
+        low, high = self.losses.box.viewRange()[0]
+        return float(low), float(high)
+
+    def _on_zoomed(self, _mask: object = None) -> None:
+        self._is_zoomed = True
+        self._later.ask()
+
+    def _point_at(self, place: float | None) -> None:
+        for plot in self.plots:
+            plot.point_at(place)
+        self.readout.setText(_TEACH if place is None else self._where(place))
+
+    def _where(self, place: float) -> str:
+        offsets = self._series.offsets
+        for stage in reversed(self._series.stages):
+            if place >= offsets[stage]:
+                return f"{STAGE_TITLES[stage]}, step {place - offsets[stage]:,.0f}"
+        return _TEACH
