@@ -15,3 +15,9 @@ def real_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no real data at {folder} (set TRILABEL_TESTDATA)")
     return folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_lines_of_devices(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Trainers that tests start wait for one another, not for those of whoever works here."""
+    os.environ["TRILABEL_STATE"] = str(tmp_path_factory.mktemp("state"))

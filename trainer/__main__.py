@@ -18,7 +18,7 @@ def main(arguments: list[str] | None = None) -> int:
     from trainer.process import execute
 
     try:
-        finished = execute(given.run, resume=given.resume)
+        finished = execute(given.run, resume=given.resume, queue=True)
     except (DataError, CommandRefusedError) as error:
         sys.stderr.write(f"trainer: {error}\n")
         return 2

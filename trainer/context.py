@@ -34,7 +34,15 @@ class LeftEarlyError(Exception):
 
 
 class TrainingFailedError(Exception):
-    """The training itself cannot go on; its text says why and what to do."""
+    """The training itself cannot go on; its text says why and what to do.
+
+    Attributes:
+        reason: for programs, as `core.project.runs.trouble` names it.
+    """
+
+    def __init__(self, text: str, reason: str) -> None:
+        self.reason = reason
+        super().__init__(text)
 
 
 @dataclass(slots=True, kw_only=True, eq=False)

@@ -23,6 +23,7 @@ from torch import nn
 
 from core.project.runs.config import STAGES
 from core.project.runs.events import Progress
+from core.project.runs.trouble import NOT_FINITE, OUT_OF_MEMORY
 from trainer.context import TrainingFailedError
 from trainer.device import is_out_of_memory
 from trainer.gradients import accumulate
@@ -200,7 +201,7 @@ class Report:
             text = f"Step {step} of {stage} was skipped: its loss or gradient is not finite."
             context.notice("warning", "not-finite", text)
             if self._bad >= MAX_BAD_STEPS:
-                raise TrainingFailedError(_give_up(context, stage))
+                raise TrainingFailedError(_give_up(context, stage), NOT_FINITE)
             return
         self._bad = 0
         self._steps += 1
@@ -277,10 +278,11 @@ def _halve(context: Context, batches: Sequence[Batch], error: str) -> None:
     now = min(context.micro_batch or math.inf, max(len(batch.groups) for batch in batches))
     if context.ranks.size > 1:
         text = f"Out of memory on rank {context.ranks.rank}: set run.micro_batch below {now}."
-        raise TrainingFailedError(text)
+        raise TrainingFailedError(text, OUT_OF_MEMORY)
     if now <= 1:
         text = f"Not even one group fits into the memory of {device.name} ({error[:200]})."
-        raise TrainingFailedError(f"{text} Use a smaller network, crop or number of cameras.")
+        text += " Use a smaller network, crop or number of cameras."
+        raise TrainingFailedError(text, OUT_OF_MEMORY)
     if device.device.type == "cuda":
         torch.cuda.empty_cache()
     context.micro_batch = math.ceil(now / 2)

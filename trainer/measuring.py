@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import math
+import time
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -93,6 +94,9 @@ class HeldOut:
     def __init__(self, context: Context, loader: GroupLoader) -> None:
         self.context = context
         self.loader = loader
+        # Of the last time, on this rank: what predictions in between can be planned by.
+        self.seconds_per_group = 0.0
+        self.scale_mm: float | None = None
 
     def measure(
         self,
@@ -120,7 +124,9 @@ class HeldOut:
         groups = evenly(context.data.held_out, FINAL_GROUPS if final else INTERIM_GROUPS)
         if not len(groups):
             return None
+        began = time.monotonic()
         here = self._predicted(groups[context.ranks.mine], networks, stage)
+        self.seconds_per_group = (time.monotonic() - began) / max(1, len(here))
         parts = context.ranks.gathered(here)
         if not context.ranks.is_first:
             return context.ranks.from_first(None)
@@ -143,6 +149,7 @@ class HeldOut:
             if scale_mm is None:
                 shares = context.ranks.gathered(sightings)
                 scale_mm = sighting_scale_mm([one for share in shares for one in share])
+            self.scale_mm = scale_mm
             return PredictionSettings.own(context.config, scale_mm)
 
         return predict_groups(

@@ -186,7 +186,7 @@ def main(arguments: list[str] | None = None) -> int:
 
     try:
         folder, config = _what(given)
-        finished = execute(folder, work=work, config=config)
+        finished = execute(folder, work=work, config=config, queue=True)
     except (DataError, CommandRefusedError) as error:
         sys.stderr.write(f"trainer.predict: {error}\n")
         return 2

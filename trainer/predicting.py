@@ -30,7 +30,6 @@ from core.project.predictions import (
     PredictionBlock,
     PredictionsFile,
     RoundHeader,
-    RunPredictions,
     block_name,
     finish_round,
     write_predictions,
@@ -39,11 +38,11 @@ from core.project.predictions.rows import moment_keys, moments_of
 from core.project.runs.config_io import config_hash
 from core.project.runs.events import Predicted, PredictionRoundFinished, Progress
 from trainer.prediction_geometry import PredictionSettings, sighting_scale_mm
-from trainer.prediction_plan import blocks_of, every_moment, groups_at, most_telling
+from trainer.prediction_plan import WantedFirst, blocks_of, every_moment, groups_at
 from trainer.predictor import Predictor
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from concurrent.futures import Future
 
     from numpy.typing import NDArray
@@ -85,13 +84,16 @@ def predict(
     moments: NDArray[np.int64] | None = None,
     seconds: float = math.inf,
     loader: GroupLoader | None = None,
+    at_least: int = 0,
     say_progress: bool = False,
     provenance: str = "",
+    scale_mm: float | None = None,
 ) -> Outcome:
     """Predict everybody at these frames into the run's predictions.
 
     Every rank calls this at the same point. Where somebody asks to leave, the block at work is
-    dropped and the round stays unfinished; the caller leaves.
+    dropped and the round stays unfinished; the caller leaves. Files with frames that a window wants
+    (``wanted.json``) come first; the wish is looked at before each file.
 
     Args:
         context: of the run; its section [predict] says how.
@@ -100,9 +102,12 @@ def predict(
         step: of that stage.
         moments: (M, 2) (recording, frame) in the order of work; None = all, through time.
         seconds: leave the round unfinished after so long.
+        at_least: files of this rank to write however long they take.
         loader: un-varied crops for these networks, maybe from a cache; None makes one without.
         say_progress: whether events tell how far it is (as stage ``predict``).
         provenance: of the weights, in words.
+        scale_mm: noise scale, where neither the configuration nor the networks tell one; None =
+            measured over some of the frames first.
 
     Raises:
         DataError: the options ask for what these networks have not, a calibration does not fit
@@ -127,42 +132,11 @@ def predict(
         loader=loader,
         said=lambda code, text: context.notice("warning", code, text),
     ) as predictor:
-        work = _Round(context, networks, predictor, moments, scope, (stage, step), provenance)
-        return work.run(seconds, say_progress=say_progress)
-
-
-def predict_most_telling(
-    context: Context,
-    networks: Networks,
-    *,
-    stage: Stage,
-    step: int,
-    limit: int = 200,
-    seconds: float = 60.0,
-    loader: GroupLoader | None = None,
-) -> Outcome:
-    """A short round in the middle of a training, so that the window shows what has become better.
-
-    Up to `limit` frames, the most telling first (`prediction_plan.most_telling`), in files of a
-    few frames each so that the first arrive at once. See `predict`.
-    """
-    known = None
-    if context.ranks.is_first:
-        with RunPredictions(context.folder) as before:
-            known = before.aggregates()
-    moments = most_telling(context.data, context.config.predict, known, limit)
-    moments = context.ranks.from_first(moments)
-    block = min(context.config.predict.block, max(4, limit // 10))
-    config = replace(context.config, predict=replace(context.config.predict, block=block))
-    return predict(
-        replace(context, config=config),
-        networks,
-        stage=stage,
-        step=step,
-        moments=moments,
-        seconds=seconds,
-        loader=loader,
-    )
+        known_mm = context.config.loss.scale_mm or networks.scale_mm or scale_mm
+        work = _Round(
+            context, networks, predictor, moments, scope, (stage, step), provenance, known_mm
+        )
+        return work.run(seconds, at_least, say_progress=say_progress)
 
 
 class _Round:
@@ -177,6 +151,7 @@ class _Round:
         scope: str,
         place: tuple[Stage, int],
         provenance: str,
+        known_mm: float | None,
     ) -> None:
         self.context = context
         self.predictor = predictor
@@ -184,8 +159,7 @@ class _Round:
         self.blocks = blocks_of(moments, context.config.predict.block)
         self.place = place
         config = context.config
-        known = config.loss.scale_mm or networks.scale_mm
-        self.how = PredictionSettings.of(config, known)
+        self.how = PredictionSettings.of(config, known_mm)
         self.header = RoundHeader(
             run=context.folder.id,
             round=1,
@@ -225,7 +199,7 @@ class _Round:
             digest.update(recording.name.encode() + recording.rig.projections.tobytes())
         return digest.hexdigest()
 
-    def run(self, seconds: float, *, say_progress: bool) -> Outcome:
+    def run(self, seconds: float, at_least: int = 0, *, say_progress: bool) -> Outcome:
         """Do this rank's blocks; see `predict`."""
         ranks, device = self.context.ranks, self.context.device.device
         begun = self._begin() if ranks.is_first else (self.header, set[int](), False)
@@ -237,7 +211,7 @@ class _Round:
             return Outcome(round=self.header.round, finished=False, num_moments=0, num_rows=0)
         todo = [block for block in range(len(self.blocks)) if block not in done]
         mine = todo[ranks.mine]
-        moments = self._predict(mine, seconds, say_progress=say_progress)
+        moments = self._predict(mine, seconds, at_least, say_progress=say_progress)
         left_early = ranks.any(moments < sum(len(self.blocks[b]) for b in mine), device)
         ranks.wait()
         if ranks.is_first:
@@ -328,16 +302,20 @@ class _Round:
                 parts += self.predictor.see(batch)
         return sighting_scale_mm(self.predictor.sightings(parts))
 
-    def _predict(self, mine: list[int], seconds: float, *, say_progress: bool) -> int:
-        """Do these blocks in order; how many moments are done."""
+    def _predict(
+        self, mine: list[int], seconds: float, at_least: int, *, say_progress: bool
+    ) -> int:
+        """Do these blocks, wanted ones first; how many moments are done."""
         pace = _Pace(self, mine, say=say_progress)
-        until = time.monotonic() + seconds
+        end = time.monotonic() + seconds
+        order = WantedFirst(mine, self.blocks, self.context.folder.wanted_frames)
         writing: Future[tuple[int, int]] | None = None
         with (
             ThreadPoolExecutor(1, "trilabel-predictions") as pool,
-            closing(self.predictor.loader.stream(self._requests(mine))) as stream,
+            closing(self.predictor.loader.stream(self._requests(order))) as stream,
         ):
-            for number in mine:
+            for place, number in enumerate(order):
+                until = end if place >= at_least else math.inf
                 parts = self._seen(number, stream, until, pace)
                 if parts is None:
                     break
@@ -348,8 +326,8 @@ class _Round:
                 self._written(*writing.result(), pace)
         return pace.done
 
-    def _requests(self, mine: list[int]) -> Iterator[BatchRequest]:
-        for number in mine:
+    def _requests(self, order: Iterable[int]) -> Iterator[BatchRequest]:
+        for number in order:
             yield from self._parts_of(number)
 
     def _parts_of(self, number: int) -> list[BatchRequest]:

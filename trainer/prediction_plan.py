@@ -7,6 +7,7 @@ tell most.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,7 +16,7 @@ from core.learning.data.groups import Group
 from core.project.predictions.rows import moment_keys, moments_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 # Of the moments shown first, so many in each three are the worst; the others cover the recording.
 _WORST_OF_THREE = 2
+_KNOWN = ("held_out", "labelled")
 
 
 def every_moment(data: PoseData, options: PredictOptions) -> Moments:
@@ -56,29 +58,51 @@ def moments_of_groups(groups: GroupList) -> Moments:
 
 
 def most_telling(
-    data: PoseData, options: PredictOptions, known: Aggregates | None, limit: int
+    data: PoseData,
+    options: PredictOptions,
+    known: Aggregates | None,
+    limit: int,
+    wanted: Sequence[int] = (),
 ) -> Moments:
     """(M, 2) up to `limit` moments, the most telling first, for the window to show in training.
 
-    Those that are held out come first, since they are judged; then of what an earlier round has
-    said the worst by residual and discarded joints, mixed with moments spread over the recording.
+    Those that somebody waits for come first. Then some that are held out, since they are judged,
+    by turns with some that are labelled, since they are known best; then of what an earlier round
+    has said the worst by residual and discarded joints, mixed with moments spread over the
+    recording. Those wanted or labelled count also where the options ask for each n-th frame alone.
 
     Args:
         data: the recordings.
         options: which frames there are to choose from.
         known: of an earlier round; None before the first.
         limit: how many.
+        wanted: frames of the first recording, the most urgent first.
     """
     candidates = moment_keys(every_moment(data, options))
-    first = moment_keys(moments_of_groups(data.held_out))
-    first = first[np.isin(first, candidates)]
-    first = first[_spread(len(first), max(1, limit // 3))]
+    there = moment_keys(every_moment(data, replace(options, every=1)))
+    asked = moment_keys(np.array([(0, frame) for frame in wanted], np.int64).reshape(-1, 2))
+    first = [asked, _by_turns(*(_some(data, kind, there, limit) for kind in _KNOWN))]
+    first = np.concatenate(first)
+    first = first[np.isin(first, there)]
     rest = candidates[_spread(len(candidates), limit)]
     worst = np.zeros(0, dtype=np.int64) if known is None else _worst_first(known)
     worst = worst[np.isin(worst, candidates)][:limit]
     order = np.concatenate([first, _mixed(worst, rest)])
     _, places = np.unique(order, return_index=True)
     return moments_of(order[np.sort(places)][:limit])
+
+
+def _some(data: PoseData, kind: str, there: NDArray[np.int64], limit: int) -> NDArray[np.int64]:
+    """Some moments of the groups of a kind, evenly."""
+    keys = moment_keys(moments_of_groups(getattr(data, kind)))
+    keys = keys[np.isin(keys, there)]
+    return keys[_spread(len(keys), max(1, limit // 3))]
+
+
+def _by_turns(one: NDArray[np.int64], other: NDArray[np.int64]) -> NDArray[np.int64]:
+    """One of the first, one of the second, and so on; then whatever is left of either."""
+    place = np.concatenate([np.arange(len(one)) * 2, np.arange(len(other)) * 2 + 1])
+    return np.concatenate([one, other])[np.argsort(place, kind="stable")]
 
 
 def _worst_first(known: Aggregates) -> NDArray[np.int64]:
@@ -111,6 +135,53 @@ def blocks_of(moments: Moments, size: int) -> list[Moments]:
     """The moments in blocks of `size`, in the order given; each block ascending."""
     keys = moment_keys(moments)
     return [moments_of(np.sort(keys[i : i + size])) for i in range(0, len(keys), size)]
+
+
+class WantedFirst:
+    """Blocks in their order, but those with frames that somebody waits for before the others.
+
+    The wish is asked for anew whenever the next block is chosen. Iterated several times it is the
+    same order each time: what is loaded ahead chooses for whoever comes behind.
+
+    Args:
+        blocks: numbers of the blocks to do.
+        moments: of all blocks.
+        wanted: tells the frames of the first recording that are wanted.
+    """
+
+    def __init__(
+        self,
+        blocks: Sequence[int],
+        moments: Sequence[Moments],
+        wanted: Callable[[], Sequence[int]],
+    ) -> None:
+        self._left = list(blocks)
+        self._moments = moments
+        self._wanted = wanted
+        self._chosen: list[int] = []
+
+    def __iter__(self) -> Iterator[int]:
+        place = 0
+        while place < len(self._chosen) or self._left:
+            if place == len(self._chosen):
+                self._chosen.append(self._left.pop(self._next()))
+            yield self._chosen[place]
+            place += 1
+
+    def _next(self) -> int:
+        """The place among those left of the one with the most urgent frame, else the first."""
+        wanted = self._wanted()
+        urgency = {frame: place for place, frame in enumerate(wanted)}
+        if not urgency:
+            return 0
+        none = len(wanted)
+
+        def rank(place: int) -> int:
+            block = self._moments[self._left[place]]
+            frames = block[block[:, 0] == 0, 1].tolist()
+            return min((urgency.get(frame, none) for frame in frames), default=none)
+
+        return min(range(len(self._left)), key=rank)
 
 
 def groups_at(data: PoseData, moments: Moments) -> list[Group]:

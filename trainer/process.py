@@ -11,18 +11,20 @@ half written; signal handlers can be set in a program's main thread alone.
 
 from __future__ import annotations
 
-import errno
 import signal
 import sys
 import threading
 import traceback
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from core.errors import CommandRefusedError, DataError
+from core.errors import CommandRefusedError
 from core.project.runs.events import Event, RunFinished, RunStarted
 from core.project.runs.folder import RunFolder
-from trainer.context import Context, LeftEarlyError, TrainingFailedError
+from core.project.runs.trouble import UNEXPECTED
+from trainer.context import Context, LeftEarlyError
+from trainer.failing import failure
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -30,11 +32,9 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from core.project.runs.config import TrainConfig
-    from core.project.runs.events import FinalStatus
     from trainer.distributed import Ranks
 
 _BEAT_S = 1.0
-_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 def execute(
@@ -43,6 +43,7 @@ def execute(
     resume: bool = False,
     work: Callable[[Context], str] | None = None,
     config: TrainConfig | None = None,
+    queue: bool = False,
 ) -> RunFinished:
     """Train a run to its end, or as far as it goes.
 
@@ -52,6 +53,8 @@ def execute(
         work: something else to do with a run, begun or not, such as predicting; answers what to say
             when it is done.
         config: in the place of the run's own, for such a work.
+        queue: wait until no other run works on the device, where the configuration wants that;
+            for a process of its own.
 
     Returns:
         why it left, as its last event says.
@@ -82,10 +85,13 @@ def execute(
             _refuse_to_begin_twice(folder, resume=resume or work is not None)
             held.enter_context(_heartbeat(folder))
         terminated = held.enter_context(_terminations())
-        status, text = _outcome(folder, config, ranks, terminated, task, resume=resume)
+        life = _Life(
+            folder, config, ranks, terminated, resume=resume, queue=queue and config.run.wait_turn
+        )
+        finished = _outcome(life, task)
         if ranks.is_first:
-            _say_goodbye(folder, status, text)
-    return RunFinished(status=status, text=text)
+            _say_goodbye(folder, finished)
+    return finished
 
 
 def _refuse_to_begin_twice(folder: RunFolder, *, resume: bool) -> None:
@@ -94,49 +100,62 @@ def _refuse_to_begin_twice(folder: RunFolder, *, resume: bool) -> None:
         raise CommandRefusedError(text)
 
 
-def _outcome(
-    folder: RunFolder,
-    config: TrainConfig,
-    ranks: Ranks,
-    terminated: threading.Event,
-    task: Callable[[Context], str],
-    *,
-    resume: bool,
-) -> tuple[FinalStatus, str]:
+@dataclass(frozen=True, slots=True)
+class _Life:
+    """What one start of a trainer is given."""
+
+    folder: RunFolder
+    config: TrainConfig
+    ranks: Ranks
+    terminated: threading.Event
+    resume: bool
+    queue: bool
+
+    def asked_to_leave(self) -> Literal["stop", "cancel"] | None:
+        """What somebody wants of this process."""
+        if self.terminated.is_set():
+            return "cancel"
+        return "stop" if self.ranks.is_first and self.folder.stop_requested() else None
+
+    @property
+    def emit(self) -> Callable[[Event], None]:
+        """Says an event, on the first rank."""
+        return self.folder.append if self.ranks.is_first else _silent
+
+
+def _outcome(life: _Life, task: Callable[[Context], str]) -> RunFinished:
     """Work, and tell how it ended."""
     try:
-        text = _work(folder, config, ranks, terminated, task, resume=resume)
+        text = _work(life, task)
     except LeftEarlyError as left:
-        return left.status, str(left)
+        return RunFinished(status=left.status, text=str(left))
     except KeyboardInterrupt:
-        return "cancelled", "Interrupted; what was saved before stays."
+        return RunFinished(status="cancelled", text="Interrupted; what was saved before stays.")
     except Exception as error:  # noqa: BLE001 - whatever it was, the run's folder must tell it
-        _keep_traceback(folder)
-        if isinstance(error, DataError | CommandRefusedError | TrainingFailedError):
-            return "failed", str(error)
-        if isinstance(error, OSError) and error.errno in _FULL:
-            return "failed", f"No room on the disk ({error}). Make some, then resume the run."
-        text = f"{type(error).__name__}: {error}. The traceback is in stderr.log."
-        return "failed", text if ranks.size == 1 else f"{text} Another process may be the cause."
-    return "done", text
+        _keep_traceback(life.folder)
+        text, reason = failure(error)
+        if reason == UNEXPECTED and life.ranks.size > 1:
+            text += " Another process may be the cause."
+        return RunFinished(status="failed", text=text, reason=reason)
+    return RunFinished(status="done", text=text)
 
 
-def _work(
-    folder: RunFolder,
-    config: TrainConfig,
-    ranks: Ranks,
-    terminated: threading.Event,
-    task: Callable[[Context], str],
-    *,
-    resume: bool,
-) -> str:
+def _work(life: _Life, task: Callable[[Context], str]) -> str:
     from core.learning.data import open_data
     from trainer.checkpoint import Checkpoints
     from trainer.device import chosen_device, torch_settings
+    from trainer.device_use import TellingDeviceUse
+    from trainer.waiting import devices_here, its_turn
 
+    folder, config, ranks = life.folder, life.config, life.ranks
     with ExitStack() as held:
         held.enter_context(torch_settings(config.run))
         device = chosen_device(config.run, ranks.local_rank)
+        if life.queue:
+            names = devices_here(config.run, chosen_device)
+            held.enter_context(
+                its_turn(folder, device, names, ranks, life.emit, life.asked_to_leave)
+            )
         data = held.enter_context(
             open_data(
                 config.data,
@@ -145,12 +164,6 @@ def _work(
                 seed=config.run.seed,
             )
         )
-
-        def asked() -> Literal["stop", "cancel"] | None:
-            if terminated.is_set():
-                return "cancel"
-            return "stop" if ranks.is_first and folder.stop_requested() else None
-
         context = Context(
             folder=folder,
             config=config,
@@ -158,24 +171,27 @@ def _work(
             device=device,
             ranks=ranks,
             checkpoints=Checkpoints(folder.checkpoints_dir),
-            emit=folder.append if ranks.is_first else _silent,
-            asked_to_leave=asked,
+            emit=TellingDeviceUse(life.emit, device) if ranks.is_first else _silent,
+            asked_to_leave=life.asked_to_leave,
             micro_batch=config.run.micro_batch,
         )
-        context.emit(
-            RunStarted(
-                device=str(device.device),
-                device_name=device.name,
-                memory_bytes=device.memory_bytes,
-                num_processes=ranks.size,
-                resumed=resume,
-                labelled=len(data.labelled),
-                unlabelled=len(data.unlabelled),
-                held_out=len(data.held_out),
-                notes=tuple(data.notes),
-            )
-        )
+        context.emit(_started(context, resume=life.resume))
         return task(context)
+
+
+def _started(context: Context, *, resume: bool) -> RunStarted:
+    device, data = context.device, context.data
+    return RunStarted(
+        device=str(device.device),
+        device_name=device.name,
+        memory_bytes=device.memory_bytes,
+        num_processes=context.ranks.size,
+        resumed=resume,
+        labelled=len(data.labelled),
+        unlabelled=len(data.unlabelled),
+        held_out=len(data.held_out),
+        notes=tuple(data.notes),
+    )
 
 
 def _silent(event: Event) -> None:
@@ -191,12 +207,14 @@ def _keep_traceback(folder: RunFolder) -> None:
         sys.stderr.write(text)
 
 
-def _say_goodbye(folder: RunFolder, status: FinalStatus, text: str) -> None:
+def _say_goodbye(folder: RunFolder, finished: RunFinished) -> None:
     try:
-        folder.finish(status, text)
+        folder.finish(finished.status, finished.text, reason=finished.reason)
     except OSError as error:
         # The very disk that cannot be written to: this process's own output is all that is left.
-        sys.stderr.write(f"trainer: {text} (and its folder cannot be written to: {error})\n")
+        sys.stderr.write(
+            f"trainer: {finished.text} (and its folder cannot be written to: {error})\n"
+        )
 
 
 @contextmanager

@@ -61,7 +61,7 @@ class TrainTask:
         from trainer.process import execute
 
         TorchDistributedEnvironment().export(overwrite=True)
-        return execute(Path(self.run), resume=self.resume).status
+        return execute(Path(self.run), resume=self.resume, queue=True).status
 
     def checkpoint(self) -> submitit.helpers.DelayedSubmission:
         """Called by submitit where the job is preempted or out of time: queue it again."""

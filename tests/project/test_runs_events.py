@@ -26,8 +26,8 @@ TYPES = {
     "metrics": st.dictionaries(names, numbers, max_size=2),
     "mean_weight": st.dictionaries(names, numbers, max_size=2),
     "resumed": st.booleans(),
-    **dict.fromkeys(["device", "device_name", "file", "code", "text"], names),
-    **dict.fromkeys(["time", "seconds_left", "seconds_per_step", "kept_share"], numbers),
+    **dict.fromkeys(["device", "device_name", "file", "code", "text", "reason", "run"], names),
+    **dict.fromkeys(["time", "seconds_left", "seconds_per_step", "kept_share", "busy"], numbers),
     "scale_mm": numbers,
 }
 counts = st.integers(0, 1 << 40)
@@ -106,7 +106,7 @@ def test_a_line_that_is_no_event_counts_as_damaged(line):
 
 
 def test_a_kind_of_a_newer_trilabel_is_kept_and_said():
-    event = ev.decode_event(b'{"v":2,"kind":"predictions-merged","time":3.5,"files":[1]}')
+    event = ev.decode_event(b'{"v":3,"kind":"predictions-merged","time":3.5,"files":[1]}')
     assert isinstance(event, ev.UnknownEvent)
     assert (event.reason, event.time) == ("newer", 3.5)
     assert "predictions-merged" in event.line

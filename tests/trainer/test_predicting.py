@@ -24,8 +24,9 @@ from tests.trainer.prediction_world import (
     networks,
     run_folder,
 )
+from trainer.feedback import predict_most_telling
 from trainer.measuring import weights_measured
-from trainer.predicting import predict, predict_most_telling
+from trainer.predicting import predict
 from trainer.prediction_geometry import PredictionSettings
 from trainer.predictor import predict_groups
 

@@ -28,6 +28,7 @@ from trainer.prediction_geometry import (
     triangulated,
 )
 from trainer.prediction_plan import (
+    WantedFirst,
     blocks_of,
     by_whole_frames,
     every_moment,
@@ -233,5 +234,28 @@ def test_the_first_frames_shown_are_spread_where_nothing_is_known():
     data = court_data(40)
     frames = most_telling(data, PredictOptions(), None, 6)[:, 1].tolist()
     assert frames[0] == 39  # held out
+    labelled = {group.frame for group in data.labelled}
+    assert frames[1] in labelled
     assert len(set(frames)) == 6
-    assert max(np.diff(sorted(frames))) <= 10
+    assert max(np.diff(sorted(set(frames) - labelled))) <= 20
+
+
+def test_wanted_frames_are_shown_first_whatever_the_options_leave_out():
+    data = court_data(40)
+    options = PredictOptions(every=10)
+    frames = most_telling(data, options, None, 6, (23, 5, 23, 400))[:, 1].tolist()
+    assert frames[:3] == [23, 5, 39]
+    assert len(frames) == len(set(frames)) == 6
+
+
+def test_blocks_with_wanted_frames_come_first_and_everybody_sees_one_order():
+    wanted = [12]
+    moments = blocks_of(np.array([[0, frame] for frame in range(20)]), 5)
+    order = WantedFirst(range(4), moments, lambda: wanted)
+    ahead, behind = iter(order), iter(order)
+    assert next(ahead) == 2
+    wanted[:] = [3, 19]
+    assert [next(ahead), next(ahead)] == [0, 3]
+    wanted.clear()
+    assert list(ahead) == [1]
+    assert list(behind) == [2, 0, 3, 1]

@@ -13,9 +13,11 @@ from torch import nn
 
 from core.learning.batches import BatchRequest, sampled
 from core.learning.losses import Term, supervised_term
+from trainer.feedback import Feedback
 from trainer.gradients import Phase
 from trainer.loop import seeded
 from trainer.measuring import HeldOut
+from trainer.samples import SampleCrops
 from trainer.seeing import DetectorPass, Seen, heatmap_term, see, set_training
 
 if TYPE_CHECKING:
@@ -58,6 +60,8 @@ class DetectorLesson:
         self.module: nn.Module = context.ranks.wrapped(inside, context.device.device)
         self.optimizer = adam(inside, options.learning_rate)
         self.held_out = HeldOut(context, loader)
+        self.samples = SampleCrops(context, loader)
+        self.feedback = Feedback(context, loader)
 
     def learning_rate(self, step: int) -> float:
         """Of this step."""
@@ -138,10 +142,15 @@ class DetectorLesson:
         score = self.held_out.measure(
             self.stage, step, networks, final=last, unlabelled=self.triangulated(step)
         )
+        self.samples.save(self.stage, step, networks)
         if context.config.run.feedback and context.folder.project_dir is not None and not last:
-            from trainer.predicting import predict_most_telling
-
-            predict_most_telling(context, networks, stage=self.stage, step=step)
+            self.feedback.show(
+                self.stage,
+                step,
+                networks,
+                seconds_per_group=self.held_out.seconds_per_group,
+                scale_mm=self.held_out.scale_mm,
+            )
         return score
 
     def state(self) -> dict[str, Any]:
