@@ -7,6 +7,7 @@ telling        what the button says; no Qt
 dialog         the Retrain dialog: overview_page with where_box, estimate_view and inputs_card;
                options_page with every option
 button         the Retrain button of the context bar
+binding        the command and what the button asks for
 closing        the question at closing the window
 """
 

@@ -19,7 +19,7 @@ from PySide6.QtWidgets import QAbstractButton, QSizePolicy
 from app.afterwards import Afterwards
 from app.icons import icon
 from app.jobs import Job
-from app.retrain.telling import ButtonFace, face_of
+from app.retrain.telling import ButtonFace, face_of, next_round_note
 from app.theme import GRID_PX, SMALL_PT, font, theme_named
 from core.errors import DataError
 from core.retraining.fresh import FreshLabels
@@ -50,11 +50,14 @@ class _Opened:
 
 
 class RetrainButton(QAbstractButton):
-    """`dialog_requested` or `panel_requested` when pressed; ``since_changed(since)`` for others."""
+    """`dialog_requested` or `panel_requested` when pressed.
+
+    ``note_changed(text)`` tells what goes into the next round, while a run lives.
+    """
 
     dialog_requested = Signal()
     panel_requested = Signal()
-    since_changed = Signal(object)
+    note_changed = Signal(str)
 
     def __init__(self, session: Session, watch: RunWatch) -> None:
         super().__init__()
@@ -64,6 +67,7 @@ class RetrainButton(QAbstractButton):
         self._opening: Job | None = None
         self._since: Since | None = None
         self._newest = ""
+        self._note = ""
         self.face = ButtonFace()
         self.setObjectName("retrain_button")
         self.setCursor(Qt.CursorShape.PointingHandCursor)
@@ -187,10 +191,7 @@ class RetrainButton(QAbstractButton):
 
     def _count_now(self) -> None:
         if self._fresh is not None:
-            since = self._fresh.fresh.since()
-            if since != self._since:
-                self._since = since
-                self.since_changed.emit(since)
+            self._since = self._fresh.fresh.since()
         self._show()
 
     def _show(self) -> None:
@@ -200,6 +201,10 @@ class RetrainButton(QAbstractButton):
             self.setToolTip(face.tip)
             self.setAccessibleName(face.text)
             self.update()
+        note = next_round_note(self._since) if self._watch.living else ""
+        if note != self._note:
+            self._note = note
+            self.note_changed.emit(note)
 
     def _on_clicked(self) -> None:
         if self._watch.living:
