@@ -21,6 +21,7 @@ from app.history_panel import HistoryPanel
 from app.inspector import Inspector
 from app.rounds import RoundPanel
 from app.runs.panel import RunPanel
+from app.runs.round_slider import RoundSlider
 from app.scene import SceneView
 from app.timeline import Timeline
 from app.tracks import TracksPanel
@@ -62,6 +63,9 @@ class Panels:
         self.curate = CuratePanel(session)
         self.queue = QueuePanel(session)
         self.runs = RunPanel(session, watch)
+        self.round_slider = RoundSlider(session, watch)
+        self.runs.set_foot(self.round_slider)
+        self.runs.chosen.connect(self.round_slider.choose)
         self.rounds = RoundPanel(session)
 
     def docked(self) -> tuple[Panel, ...]:

@@ -219,10 +219,14 @@ class Feedback(QObject):
         self._session.message_posted.emit(
             f"Follows {source.title}. Frames that it has not predicted show: {below}."
         )
-        self._look(source.name)
 
     def _on_source_changed(self, _source: object) -> None:
-        """Somebody chose something else than the run that is followed: they mean to stay there."""
+        """Somebody chose something else than the run that is followed: they mean to stay there.
+
+        A run is read as it was when it was opened: what it has said since is looked for at once.
+        """
+        if self._session.source is not None:
+            self._look(self._session.source.name)
         shown, followed = self._session.source, self._followed
         if followed is not None and shown is not None and shown.name != followed:
             self._followed = None

@@ -94,15 +94,33 @@ class SourceChooser(QComboBox):
                 self.setItemData(row, choice.detail, Qt.ItemDataRole.ToolTipRole)
         view = self.view()
         view.setMinimumWidth(view.sizeHintForColumn(0) + 32)
-        self._show_current()
+        self._find_current()
 
     def _show_current(self, _source: object = None) -> None:
+        """Show what is shown; where it is not in the list, look what else is new."""
+        if not self._find_current():
+            self._list()
+
+    def _find_current(self) -> bool:
+        """Make what is shown the current line, if need be one of its own; whether it was there."""
         source = self._session.source
-        current = 0 if source is not None else -1
-        for row, choice in enumerate(self._choices):
-            if source is not None and (choice.run, choice.round) == _identity(source):
-                current = row
-        self.setCurrentIndex(current)
+        if source is None:
+            self.setCurrentIndex(-1)
+            return True
+        shown = _identity(source)
+        rows = [(choice.run, choice.round) for choice in self._choices]
+        is_there = shown in rows
+        if not is_there:
+            # A run that began since the list was made, or its round.
+            self._add(SourceChoice(run=shown[0], round=shown[1], title=source.title, detail=""))
+            rows.append(shown)
+        self.setCurrentIndex(rows.index(shown))
+        return is_there
+
+    def _add(self, choice: SourceChoice) -> None:
+        self._choices = (*self._choices, choice)
+        with QSignalBlocker(self):
+            self.addItem(choice.title)
 
     def _tell_problem(self, _diagnosis: object) -> None:
         """Say it once where a file of predictions turns out to be damaged."""

@@ -79,7 +79,7 @@ def _choices_of(project: Project, run: RunFolder) -> list[SourceChoice]:
         )
         for state in reversed(states)
     ]
-    return [newest, *rounds] if len(rounds) > 1 else rounds
+    return [newest, *rounds] if len(rounds) > 1 else [newest]
 
 
 def open_source(project: Project, choice: SourceChoice) -> FrameSource:

@@ -67,6 +67,7 @@ class RunSource:
         round_number: int | None = None,
         *,
         over: FrameSource | None = None,
+        predictions: RunPredictions | None = None,
     ) -> None:
         """Open the predictions of a run.
 
@@ -76,6 +77,7 @@ class RunSource:
             round_number: a certain round; None = the newest answer for every frame.
             over: answers the frames that the run has not predicted; it is this source's from now
                 on, and closed with it.
+            predictions: of the run, where they are open already; closed with it, too.
 
         Raises:
             DataError: the run has no predictions, not that round, or other cameras or joints than
@@ -85,7 +87,7 @@ class RunSource:
         self.run = run
         self.name = run.id
         self.round = round_number
-        self.predictions = RunPredictions(run)
+        self.predictions = predictions or RunPredictions(run)
         self.rig: Rig = project.rig
         self.skeleton: Skeleton = project.skeleton
         self.num_frames: int = project.num_frames
@@ -153,6 +155,19 @@ class RunSource:
             size=(len(states), sum(state.num_moments for state in states)),
             persons=self.predictions.persons(self.round),
             frames=frames[frames < self.num_frames],
+        )
+
+    def at_round(self, round_number: int | None) -> RunSource:
+        """The same run at another round (None = the newest), over the same source; at once.
+
+        It reads through the same open files: closing one closes them, and whichever is asked next
+        opens them again.
+
+        Raises:
+            DataError: the run has no such round (yet).
+        """
+        return RunSource(
+            self._project, self.run, round_number, over=self.over, predictions=self.predictions
         )
 
     def own(self, frame: int) -> FramePredictions | None:
