@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from core.errors import CommandRefusedError, DataError
 from core.learning.data import open_data, read_protocol
 from core.project.runs.folder import RUNS_FOLDER, runs_of
-from core.retraining.learning_curve import newest_metric
+from core.retraining.learning_curve import complete_runs, newest_metric
 from core.retraining.used import UsedLabels, labels_of_run, used_labels
 
 if TYPE_CHECKING:
@@ -180,13 +180,11 @@ def _test_people(project: Project, config: TrainConfig) -> tuple[int, ...]:
 
 
 def _same_labels(project: Project, config: TrainConfig, used: UsedLabels) -> str:
-    """The newest run of the same protocol, where it learned from exactly these labels."""
-    for run in reversed(runs_of(project)):
+    """The newest complete run by the same protocol, where it learned from exactly these labels."""
+    for run in reversed(complete_runs(project)):
+        if replace(run.config.data, workers=0) != replace(config.data, workers=0):
+            continue
         try:
-            record = run.exit_record()
-            is_like = replace(run.config.data, workers=0) == replace(config.data, workers=0)
-            if record is None or record.status != "done" or not is_like or run.labels_db is None:
-                continue
             learned = labels_of_run(project, run)
         except DataError:  # a run that cannot be read is told of in the list of runs
             continue

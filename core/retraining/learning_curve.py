@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from core.project import Project
+    from core.project.runs.config import Stage
     from core.project.runs.events import Evaluated
     from core.project.runs.folder import RunFolder
     from core.project.runs.states import RunState
@@ -133,16 +134,19 @@ def learning_curve(project: Project) -> LearningCurve:
 
 def complete_runs(project: Project) -> tuple[RunFolder, ...]:
     """The runs of a project that trained something and came to their end, oldest first."""
-    found: list[RunFolder] = []
+    found: list[tuple[str, str, RunFolder]] = []
     for run in runs_of(project):
         try:
             record = run.exit_record()
-            trains = bool(_TRAINING & set(run.config.run.stages))
+            if record is not None and record.status == "done" and _TRAINING & {*_stages(run)}:
+                found.append((run.created, run.id, run))
         except DataError:  # told in the list of runs
             continue
-        if trains and record is not None and record.status == "done":
-            found.append(run)
-    return tuple(found)
+    return tuple(run for _, _, run in sorted(found, key=lambda one: one[:2]))
+
+
+def _stages(run: RunFolder) -> tuple[Stage, ...]:
+    return run.config.run.stages
 
 
 def plateau(curve: LearningCurve) -> str | None:

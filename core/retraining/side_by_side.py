@@ -30,12 +30,12 @@ def compare_runs(
 
     Args:
         project: whose runs they are.
-        runs: two or more.
+        runs: in the order of the columns.
         progress: told how many runs have been looked at; the answer does not stop it, since it
             takes a fraction of a second.
 
     Raises:
-        CommandRefusedError: fewer than two, or one of them twice.
+        CommandRefusedError: none, or one of them twice.
         DataError: a run cannot be read.
     """
     hashes: list[str] = []
