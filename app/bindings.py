@@ -52,6 +52,7 @@ def bind_commands(window: MainWindow) -> None:
     )
     button, set_note = window.context_bar.retrain, window.panels.runs.set_note
     bind_retrain(window.commands, button, window.retrain, set_note)
+    bind("runs", window.manage_runs)
     bind("swap_sides_frames", window.swap_sides_over_frames)
     bind("history", lambda: window.docks.show(window.panels.history))
 

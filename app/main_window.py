@@ -39,6 +39,7 @@ from app.play import Player
 from app.preferences import Preferences
 from app.retrain import RetrainDialog, may_close
 from app.runs import RunWatch
+from app.runs.manager import RunManager
 from app.session import Session
 from app.start_page import StartPage
 from app.status import StatusBar
@@ -223,6 +224,20 @@ class MainWindow(QMainWindow):
     def retrain(self, weights: str | None = None) -> None:
         """Ask what a training shall use, and start it; from given weights where there are some."""
         RetrainDialog(self.session, self.watch, self._preferences, self, weights=weights).open()
+
+    def manage_runs(self) -> None:
+        """Show all trainings of the project, to compare, name, export or delete."""
+        manager = self.findChild(RunManager)
+        if manager is None:
+            manager = RunManager(self.session, self.watch, self)
+            manager.tools.start_asked.connect(self.retrain)
+            manager.tools.show_asked.connect(self._show_run)
+        manager.show()
+        manager.raise_()
+
+    def _show_run(self, run_id: str) -> None:
+        self.panels.runs.choose(run_id)
+        self.docks.show(self.panels.runs)
 
     def load_truth(self) -> None:
         """Ask for the truth of a generated match."""

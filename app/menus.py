@@ -28,6 +28,7 @@ MENUS: dict[str, tuple[str | None, ...]] = {
     ),
     "Train": (
         "retrain",
+        "runs",
         "follow_training",
         None,
         "changes",

@@ -25,7 +25,7 @@ def add_managing_arguments(chosen: argparse._ActionsContainer) -> None:  # pyrig
     add = chosen.add_argument
     add("--rename", nargs=2, metavar=("RUN", "NAME"), help="call it something else; the id stays")
     add("--note", nargs=2, metavar=("RUN", "TEXT"), help="note something; an empty TEXT removes it")
-    add("--compare", nargs="+", metavar="RUN", help="two or more side by side")
+    add("--compare", nargs="+", metavar="RUN", help="runs side by side, or one alone")
     add("--size", action="store_true", help="what each run takes on the disk")
     add("--clean", metavar="RUN", help="remove checkpoints but for the newest and the best")
     add("--delete", metavar="RUN", help="delete it for good; accepted points stay")
@@ -128,10 +128,11 @@ def _comparison_text(comparison: Comparison) -> str:
         for figure in comparison.figures
     ]
     parts.append("What they used, and what came out (* the best):\n" + table(rows))
-    differing = [option for option in comparison.options if not option.is_same]
-    if differing:
-        rows = [(o.row.key, *(_value(value) for value in o.values)) for o in differing]
-        parts.append("Configuration, where they differ:\n" + table(rows))
+    options = [option for option in comparison.options if not option.is_same or len(runs) == 1]
+    if options:
+        rows = [(o.row.key, *(_value(value) for value in o.values)) for o in options]
+        where = "where they differ" if len(runs) > 1 else "where it is not the default"
+        parts.append(f"Configuration, {where}:\n{table(rows)}")
     else:
         parts.append("Their configurations are the same.")
     parts.extend(comparison.notes)

@@ -97,7 +97,7 @@ class Comparison:
 
 
 def compare(runs: Sequence[RunFolder], *, held_out: Sequence[str] = ()) -> Comparison:
-    """Put two or more runs side by side.
+    """Put runs side by side; of a single one, its figures, curves and changed options.
 
     Args:
         runs: in the order of the columns.
@@ -105,11 +105,11 @@ def compare(runs: Sequence[RunFolder], *, held_out: Sequence[str] = ()) -> Compa
             texts and none at all mean that it is not.
 
     Raises:
-        CommandRefusedError: fewer than two, or one of them twice.
+        CommandRefusedError: none, or one of them twice.
         DataError: a run cannot be read.
     """
-    if len({run.path for run in runs}) < max(2, len(runs)):
-        raise CommandRefusedError("Choose two or more different runs to compare.")
+    if len({run.path for run in runs}) < max(1, len(runs)):
+        raise CommandRefusedError("Choose different runs to compare.")
     reports = [report_of(run) for run in runs]
     states = [report.state for report in reports]
     return Comparison(

@@ -100,7 +100,7 @@ def removable_checkpoints(run: RunFolder) -> tuple[tuple[Path, ...], int]:
         if mine:
             kept.add(max(mine)[2].name)
     gone = tuple(path for _, _, path in sorted(found) if path.name not in kept)
-    return gone, sum(path.stat().st_size for path in gone)
+    return gone, sum(map(_num_bytes, gone))
 
 
 def clean(run: RunFolder) -> int:
@@ -121,6 +121,13 @@ def clean(run: RunFolder) -> int:
         why = error.strerror or str(error)
         raise CommandRefusedError(f"Checkpoints of {run.id} cannot be removed: {why}.") from error
     return freed
+
+
+def _num_bytes(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:  # its trainer let go of it just now
+        return 0
 
 
 def _hold(run: RunFolder, held: ExitStack) -> None:
