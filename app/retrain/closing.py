@@ -56,19 +56,19 @@ def _ask(watch: RunWatch, living: tuple[str, ...], parent: QWidget) -> tuple[Clo
     box = QMessageBox(parent)
     box.setObjectName("closing_question")
     box.setIcon(QMessageBox.Icon.Question)
-    box.setWindowTitle("A training runs")
-    box.setText(
-        "A training runs. Leave it running?"
-        if len(living) == 1
-        else f"{counted(len(living), 'training')} run. Leave them running?"
-    )
+    is_one = len(living) == 1
+    them = "it" if is_one else "them"
+    title = "A training runs" if is_one else f"{counted(len(living), 'training')} run"
+    box.setWindowTitle(title)
+    box.setText(f"{title}. Leave {them} running?")
     lines = [f"{run_id}: {where_it_is(watch.reports[run_id])}" for run_id in living]
     box.setInformativeText(
-        "\n".join(lines) + "\n\nLeft running, it goes on without the window, and is there again"
-        " when the project is opened. Stopped, it writes a checkpoint and can go on later."
+        "\n".join(lines) + "\n\nA training that is left running goes on without the window, and is"
+        " there again when the project is opened. One that is stopped writes a checkpoint and can"
+        " go on later."
     )
-    leave = box.addButton("Leave it running", QMessageBox.ButtonRole.AcceptRole)
-    stop = box.addButton("Stop it", QMessageBox.ButtonRole.DestructiveRole)
+    leave = box.addButton(f"Leave {them} running", QMessageBox.ButtonRole.AcceptRole)
+    stop = box.addButton(f"Stop {them}", QMessageBox.ButtonRole.DestructiveRole)
     stay = box.addButton("Do not close", QMessageBox.ButtonRole.RejectRole)
     box.setDefaultButton(leave)
     box.setEscapeButton(stay)

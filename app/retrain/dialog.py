@@ -187,7 +187,11 @@ class RetrainDialog(QDialog):
         )
         page.closing_chosen.connect(self._preferences.set_closing)
         page.where.changed.connect(self._show_problem)
-        page.estimate.changed.connect(self._on_estimated)
+        page.where.changed.connect(self._look_at_line)
+        page.estimate.changed.connect(self._look_at_line)
+        self._watch.listed.connect(self._look_at_line)
+        self._watch.finished.connect(self._look_at_line)
+        self._look_at_line()
         self.tabs.currentChanged.connect(lambda _index: self.options)
         self._session.project_closing.connect(self.reject)
         self._session.edited.connect(lambda _change: self._pause.start())
@@ -272,11 +276,10 @@ class RetrainDialog(QDialog):
 
     # Whose turn it is.
 
-    def _on_estimated(self) -> None:
-        estimate = self.overview.estimate.estimate
-        if estimate is None or self._lining is not None:
+    def _look_at_line(self, *_what: object) -> None:
+        if self._lining is not None:
             return
-        device = estimate.device
+        device = self._device()
         job = self._lining = Job("Looking who trains", lambda _progress: waiting_line(device))
         job.finished.connect(lambda line: self._on_lined(job, line))
         job.failed.connect(lambda _text: self._on_lined(job, ()))
@@ -286,6 +289,16 @@ class RetrainDialog(QDialog):
         if job is self._lining:
             self._lining = None
             self.overview.where.say(_line_text(line) if self._waits() else "")
+
+    def _device(self) -> str:
+        """Where it would run: as measured, else as asked for, else as the runs before it."""
+        estimate, asked = self.overview.estimate.estimate, self._draft.config.run.device
+        if estimate is not None:
+            return estimate.device
+        if asked != "auto":
+            return asked
+        begun = [report.state.started for report in self._watch.reports.values()]
+        return next((one.device for one in reversed(begun) if one is not None), "cpu")
 
     def _waits(self) -> bool:
         return self._draft.config.run.wait_turn and self.overview.where.place.kind == "here"

@@ -112,6 +112,7 @@ class OptionsPage(QWidget):
         self.search.textChanged.connect(self._filter)
         self.only_changed = QPushButton("Changed only")
         self.only_changed.setCheckable(True)
+        self.only_changed.setProperty("choice", True)
         self.only_changed.setAutoDefault(False)
         self.only_changed.toggled.connect(self._filter)
         self.tree = QTreeWidget()
