@@ -122,7 +122,7 @@ class FilterBar(QWidget):
             button.setCheckable(True)
             button.setChecked(True)
             button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-            button.setToolTip(_TIPS[kind])
+            button.setText(VERDICT_WORDS[kind].removeprefix("newly "))
             button.toggled.connect(self._on_toggled)
             row.addWidget(button)
             if kind == Verdict.MOVED:
@@ -141,12 +141,10 @@ class FilterBar(QWidget):
         self.show_tally(None)
 
     def show_tally(self, tally: Tally | None) -> None:
-        """Say how many there are of each kind."""
+        """Say how many there are of each kind, where somebody asks for it."""
         for kind, button in self.kinds.items():
-            number = ""
-            if tally is not None:
-                number = f"{_number(tally, kind):,} "
-            button.setText(f"{number}{VERDICT_WORDS[kind].removeprefix('newly ')}")
+            number = "" if tally is None else f"\n{_number(tally, kind):,} joints"
+            button.setToolTip(_TIPS[kind] + number)
 
     def _show_limit(self, _display: object = None) -> None:
         with QSignalBlocker(self.limit):

@@ -10,6 +10,7 @@ from PySide6.QtWidgets import (
     QComboBox,
     QGridLayout,
     QHBoxLayout,
+    QLabel,
     QPushButton,
     QSpinBox,
     QToolButton,
@@ -47,10 +48,12 @@ class JudgeBar(QWidget):
         super().__init__()
         self._session = session
         self.query = QueryField()
-        self.query.setPlaceholderText("narrow: person=5 frame=310..355 residual<8")
+        self.query.setPlaceholderText("narrow: person=5 frame=31..35")
         self.query.setClearButtonEnabled(True)
         self.query.setAccessibleName("Narrow the list")
         self.query.setToolTip("Lists only what the query means; its words are those of Curate")
+        self._count = QLabel()
+        self._count.setProperty("muted", True)
         self.scope = QComboBox()
         self.scope.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.scope.setAccessibleName("What is judged")
@@ -83,6 +86,7 @@ class JudgeBar(QWidget):
         top = QHBoxLayout()
         top.setSpacing(GRID_PX // 2)
         top.addWidget(self.query, 1)
+        top.addWidget(self._count)
         for button in self._steps:
             top.addWidget(button)
         grid.addLayout(top, 0, 0)
@@ -141,6 +145,11 @@ class JudgeBar(QWidget):
         if scope == "joint":
             meant &= keys[:, 2] == (-1 if cursor.joint is None else cursor.joint)
         return meant
+
+    def show_count(self, text: str, tip: str) -> None:
+        """How many changes are listed, and of what in words."""
+        self._count.setText(text)
+        self._count.setToolTip(tip)
 
     def remark(self) -> str:
         """What the step's name tells beside its numbers."""

@@ -32,6 +32,7 @@ from app.rounds.listing import Listing
 from app.rounds.tables import ChangeTable, GroupTable, ListTable
 from app.theme import GRID_PX
 from core.curation.round_diff import NO_CAMERA
+from core.curation.round_groups import told
 from core.errors import CommandRefusedError
 
 if TYPE_CHECKING:
@@ -134,11 +135,12 @@ class RoundPanel(QWidget):
         lists.setStretchFactor(0, 2)
         lists.setStretchFactor(1, 3)
         column.addWidget(lists, 1)
-        self.count = QLabel()
-        self.count.setProperty("muted", True)
-        self.count.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-        column.addWidget(self.count)
+        self.error = QLabel()
+        self.error.setProperty("problem", True)
+        self.error.setWordWrap(True)
+        self.error.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         column.addWidget(self.bar)
+        column.addWidget(self.error)
         return page
 
     def _connect(self) -> None:
@@ -305,11 +307,12 @@ class RoundPanel(QWidget):
         listing, project = self.listing, self._session.project
         listed = listing.listed
         self.filters.show_tally(None if listed is None else listed.tally)
+        self.changes.set_theme(self._session.display.theme)
         self.groups.take(project, listed, listing.by)
-        self.group_list.fit(*((13, 7, 7, 13), 0) if listing.by == "camera" else _GROUP_COLUMNS)
+        self.group_list.set_columns(*_GROUP_COLUMNS[listing.by])
         self.group_list.selectRow(self.groups.row_of(listing.group))
         self.changes.take(project, listed)
-        self.list.fit((12, 5, 7, 17, 13, 8), 0)
+        self.list.set_columns((15, 6, 6, 15, 14), (4, 2))
         self._select_current()
         self._show_page()
         self._show_number()
@@ -321,24 +324,19 @@ class RoundPanel(QWidget):
     def _show_count(self) -> None:
         listing, diff = self.listing, self._session.diff
         listed = listing.listed
-        self.count.setProperty("problem", bool(listing.error))
-        self.count.style().polish(self.count)
-        if listing.error or listed is None or diff is None:
-            self.count.setText(listing.error)
+        self.error.setText(listing.error)
+        self.error.setVisible(bool(listing.error))
+        if listed is None or diff is None:
+            self.bar.show_count("", "")
             return
-        text = (
-            f"{counted(len(listed.rows), 'change')} listed, of {listed.tally.num_joints:,} joints"
-        )
+        number, judged = len(listed.rows), int((listed.states > 0).sum())
+        text = f"{counted(number, 'change')} listed, {judged:,} judged; {told(listed.tally)}"
         text += f" in {counted(len(diff.frames), 'frame')}"
-        judged = int((listed.states > 0).sum())
-        if judged:
-            text += f"; {judged:,} judged"
-        if diff.num_only_after or diff.num_only_before:
-            text += f"; {diff.num_only_before + diff.num_only_after:,} frames on one side only"
-        if self.comparing.is_comparing:
-            text += "; comparing anew…"
-        self.count.setText(text)
-        self.count.setToolTip(text)
+        lonely = diff.num_only_before + diff.num_only_after
+        if lonely:
+            text += f"; {counted(lonely, 'frame')} on one side only, not compared"
+        anew = ", anew…" if self.comparing.is_comparing else ""
+        self.bar.show_count(f"{number:,} listed{anew}", text)
 
     def _show_number(self, _what: object = None) -> None:
         number = len(self.bar.chosen_keys(self.listing.listed))
@@ -361,4 +359,9 @@ class RoundPanel(QWidget):
             self.list.selectRow(int(found[0]))
 
 
-_GROUP_COLUMNS = ((12, 6, 6, 6, 8), 0)
+# Widths in letters, and the columns that go first where there is no room.
+_GROUP_COLUMNS = {
+    "person": ((7, 6, 5, 5, 8), (4, 3)),
+    "joint": ((14, 6, 5, 5, 8), (4, 3, 2)),
+    "camera": ((9, 7, 7, 12), (2,)),
+}

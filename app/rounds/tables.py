@@ -17,12 +17,15 @@ from PySide6.QtGui import QKeyEvent, QPalette
 from PySide6.QtWidgets import QAbstractItemView, QApplication, QHeaderView, QTableView
 
 from app.format import joint_name, length, pixels
-from app.theme import GRID_PX, SMALL_PT, font, person_pixmap
+from app.icons import icon
+from app.theme import GRID_PX, SMALL_PT, font, person_pixmap, theme_named
 from core.curation.round_diff import NO_CAMERA, Verdict
 from core.project import ReviewState
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from PySide6.QtGui import QIcon, QResizeEvent
 
     from app.rounds.listing import Listed
     from core.curation.round_groups import ChangeGroup, GroupBy
@@ -32,10 +35,10 @@ _Index = QModelIndex | QPersistentModelIndex
 _LEFT = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
 _RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
 _DECIDED = {
-    ReviewState.UNREVIEWED: "",
-    ReviewState.ACCEPTED: "accepted",
-    ReviewState.LOCKED: "locked",
-    ReviewState.REJECTED: "rejected",
+    ReviewState.UNREVIEWED: "mdi6.circle-small",
+    ReviewState.ACCEPTED: "mdi6.check",
+    ReviewState.LOCKED: "mdi6.lock-outline",
+    ReviewState.REJECTED: "mdi6.close",
 }
 _OWN_KEYS = (
     Qt.Key.Key_Up,
@@ -59,7 +62,10 @@ class ListTable(QTableView):
 
     def __init__(self, name: str) -> None:
         super().__init__()
+        self._letters: tuple[int, ...] = ()
+        self._dispensable: tuple[int, ...] = ()
         self.setAccessibleName(name)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         self.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
@@ -75,13 +81,32 @@ class ListTable(QTableView):
         header.setFont(font(SMALL_PT))
         header.setMinimumSectionSize(2 * GRID_PX)
 
-    def fit(self, widths: Sequence[int], stretched: int) -> None:
-        """Give columns widths in letters; one takes what is left."""
+    def set_columns(self, letters: Sequence[int], dispensable: Sequence[int] = ()) -> None:
+        """Give columns widths in letters; the first takes what is left.
+
+        Where there is no room for all, the dispensable ones go, the first of them first.
+        """
+        self._letters, self._dispensable = tuple(letters), tuple(dispensable)
+        self._fit()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Columns come and go with the width."""
+        super().resizeEvent(event)
+        self._fit()
+
+    def _fit(self) -> None:
         header, letter = self.horizontalHeader(), self.fontMetrics().averageCharWidth()
-        for column, letters in enumerate(widths):
-            header.setSectionResizeMode(column, QHeaderView.ResizeMode.Fixed)
-            header.resizeSection(column, letters * letter + GRID_PX)
-        header.setSectionResizeMode(stretched, QHeaderView.ResizeMode.Stretch)
+        widths = [letters * letter + GRID_PX for letters in self._letters]
+        hidden: set[int] = set()
+        for column in self._dispensable:
+            shown = sum(width for each, width in enumerate(widths) if each not in hidden)
+            if shown > self.viewport().width():
+                hidden.add(column)
+        for column, width in enumerate(widths):
+            self.setColumnHidden(column, column in hidden)
+            mode = QHeaderView.ResizeMode
+            header.setSectionResizeMode(column, mode.Stretch if column == 0 else mode.Fixed)
+            header.resizeSection(column, width)
 
     def event(self, event: QEvent) -> bool:
         """Keep the list's own keys from the window's commands."""
@@ -245,11 +270,18 @@ class GroupTable(_Table):
 class ChangeTable(_Table):
     """A row a change."""
 
-    columns = ("joint", "who", "frame", "change", "most in", "decided")
+    columns = ("joint", "who", "frame", "change", "most in")
 
     def __init__(self) -> None:
         super().__init__()
         self.listed: Listed | None = None
+        self._icons: dict[ReviewState, QIcon] = {}
+        self.set_theme("dark")
+
+    def set_theme(self, name: str) -> None:
+        """Draw the marks of what was decided in the theme's colours."""
+        theme = theme_named(name)
+        self._icons = {state: icon(mark, theme) for state, mark in _DECIDED.items()}
 
     def take(self, project: Project | None, listed: Listed | None) -> None:
         """Show the rows of a list."""
@@ -294,6 +326,8 @@ class ChangeTable(_Table):
             return self._alignment(column)
         if role == Qt.ItemDataRole.DecorationRole and column == 1:
             return person_pixmap(self.key_at(row)[1])
+        if role == Qt.ItemDataRole.DecorationRole and column == 0:
+            return self._icons[ReviewState(int(listed.states[row]))]
         if role == Qt.ItemDataRole.ForegroundRole and listed.states[row]:
             return QApplication.palette().color(QPalette.ColorRole.PlaceholderText)
         return None
@@ -312,9 +346,6 @@ class ChangeTable(_Table):
             self._joints[joint],
             f"#{person}",
             f"{frame + self._first_frame_number:,}",
-            "",
-            "",
-            _DECIDED[ReviewState(int(listed.states[row]))],
         )[column]
 
     def _change(self, listed: Listed, row: int) -> str:
@@ -322,14 +353,19 @@ class ChangeTable(_Table):
         kind = Verdict(int(listed.rows.kind[row]))
         if kind == Verdict.MOVED:
             return moved
-        word = "now kept" if kind == Verdict.NEWLY_KEPT else "discarded"
+        word = "kept" if kind == Verdict.NEWLY_KEPT else "discarded"
         return f"{word} · {moved}"
 
     def _tip(self, listed: Listed, row: int) -> str:
         rows = listed.rows
         text = self._change(listed, row)
+        camera = int(rows.camera[row])
+        if camera != NO_CAMERA:
+            moved = pixels(float(rows.moved_px[row]))
+            text += f"\nits point moved most in {self._camera(camera)}: {moved}"
         weight_camera = int(rows.weight_camera[row])
         if weight_camera != NO_CAMERA:
             change = float(rows.weight_change[row])
             text += f"\nweight of {self._camera(weight_camera)} changed most: {change:+.2f}"
-        return f"{text}\nClick: go there, in the view where it moved most"
+        state = ReviewState(int(listed.states[row]))
+        return f"{text}\n{state.name.lower()}\nClick: go there, in the view where it moved most"
