@@ -23,6 +23,7 @@ from core.files import write_text_atomically
 from core.learning.batches import BatchRequest
 from core.learning.stored_evaluation import aligned, evaluate_groups, label_points_mm
 from core.project.predictions import PredictionRows
+from core.project.runs.estimate import FINAL_GROUPS, INTERIM_GROUPS
 from core.project.runs.events import Evaluated, WeightsMeasured
 from trainer.prediction_geometry import PredictionSettings, sighting_scale_mm
 from trainer.predictor import predict_groups
@@ -42,8 +43,6 @@ if TYPE_CHECKING:
     from trainer.prediction_geometry import Sighting
     from trainer.seeing import Seen
 
-INTERIM_GROUPS = 200
-FINAL_GROUPS = 2000
 GROUPS_AT_ONCE = 16
 
 

@@ -13,6 +13,7 @@ import math
 import shutil
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from app.format import counted, duration, length, percent
@@ -181,6 +182,8 @@ class Screen:
 def bar_text(report: RunReport, width: int = 120) -> str:
     """Where a living run is, in one line of at most so many characters."""
     state = report.state
+    if state.waiting is not None:
+        return waiting_text(state.waiting)
     if report.status == "starting" or state.stage is None:
         return "Starting the trainer …"
     beginning = "Stopping · " if report.status == "stopping" else ""
@@ -203,6 +206,8 @@ def event_text(event: Event) -> str:
     """An event as a line for people; empty for those that the bar shows."""
     text = ""
     match event:
+        case ev.Waiting():
+            text = waiting_text(event)
         case ev.RunStarted():
             text = _started_text(event)
         case ev.Evaluated():
@@ -237,6 +242,23 @@ def metrics_text(metrics: Mapping[str, float | None]) -> str:
         known.append(f"{percent(coverage)} of the joints")
     others = [f"{name} {_figure(value)}" for name, value in metrics.items() if value is not None]
     return ", ".join(known or others[:_MAX_LOSSES]) or "–"
+
+
+def waiting_text(event: ev.Waiting) -> str:
+    """Whom a run waits for."""
+    others = event.ahead - 1
+    behind = f", behind {counted(others, 'other')}" if others > 0 else ""
+    return f"Waiting for {event.device}: starts after the run {Path(event.run).name}{behind}."
+
+
+def device_use_text(event: ev.DeviceUsed) -> str:
+    """How busy the device is, such as ``93 % busy, 4.2 of 24 GB``; what is not known is left out."""
+    busy = f"{percent(event.busy)} busy" if math.isfinite(event.busy) else ""
+    used = event.memory_bytes / 1e9
+    memory = f"{used:.1f} GB of memory" if used else ""
+    if used and event.memory_total:
+        memory = f"{used:.1f} of {event.memory_total / 1e9:.0f} GB"
+    return ", ".join(part for part in (busy, memory) if part)
 
 
 def _interrupt(run: RunFolder, screen: Screen, interruptions: int) -> None:

@@ -112,6 +112,16 @@ class Cutter:
         """The pictures of a frame, to be shared by all its people."""
         return FramePictures(self._data.recordings[recording], frame, self.problems)
 
+    def holds(self, recording: int, frame: int, boxes_px: NDArray[np.float64]) -> bool:
+        """Whether all crops of a person with these boxes (C, 4) are in the cache already."""
+        keys = [
+            self.key(recording, camera, frame, boxes_px[camera])
+            for camera in np.flatnonzero(are_boxes(boxes_px)).tolist()
+        ]
+        return bool(self._caches) and all(
+            key is None or all(key in cache for cache in self._caches) for key in keys
+        )
+
     def key(
         self, recording: int, camera: int, frame: int, box_px: NDArray[np.float64]
     ) -> bytes | None:

@@ -87,8 +87,23 @@ def run_stages(context: Context, *, resume: bool) -> None:
         context.leave_if_asked()
         context.emit(StageStarted(stage=stage, steps=steps, first_step=first))
         state = newest.state if newest.place.stage == stage and first else None
-        _DO[stage](context, networks, first, state)
+        do_stage(context, networks, stage, first, state)
         context.emit(StageFinished(stage=stage))
+
+
+def do_stage(
+    context: Context,
+    networks: Networks,
+    stage: Stage,
+    first: int = 0,
+    state: Mapping[str, Any] | None = None,
+) -> None:
+    """Do one stage, from its first step or with the state of a checkpoint from a later one.
+
+    Raises:
+        LeftEarlyError, TrainingFailedError, DataError: as `run_stages`.
+    """
+    _DO[stage](context, networks, first, state)
 
 
 def _warn_of_few_cameras(context: Context) -> None:

@@ -25,6 +25,7 @@ from core.learning.unlabelled import (
     Views,
     measure_scale_mm,
 )
+from core.project.runs.estimate import SCALE_GROUPS
 from core.project.runs.events import ScaleMeasured, WeightsMeasured
 from trainer.checkpoint import store_for, stored_for
 from trainer.gradients import Phase
@@ -44,7 +45,6 @@ if TYPE_CHECKING:
     from trainer.networks import Networks
     from trainer.seeing import Seen
 
-SCALE_GROUPS = 200
 _FROZEN = "frozen-targets.pt"
 
 

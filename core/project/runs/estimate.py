@@ -12,7 +12,7 @@ import json
 import math
 import platform
 import sys
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
 from core.errors import DataError
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from core.project.runs.config import Stage, TrainConfig
 
 WARMUP_SCHEMA = 1
+# Groups that are looked at after some steps, at the end of a stage, and for the noise scale.
+INTERIM_GROUPS, FINAL_GROUPS, SCALE_GROUPS = 200, 2000, 200
 FEEDBACK_SHARE = 0.12  # of a detector stage's time, at most, goes into predictions to look at
 _SMALL = 1 << 16
 
@@ -41,31 +43,30 @@ class Counts:
         labelled: groups.
         unlabelled: groups.
         held_out: groups.
-        cameras: of the data.
-        groups_to_predict: persons at frames that the last stage predicts.
-        groups_to_cut: whose crops are not in the cache yet, of those that the stages use.
+        predicted: groups that the last stage predicts.
+        uncut: 0…1, the share of groups whose crops are not in the project's cache yet.
     """
 
     labelled: int
     unlabelled: int
     held_out: int
-    cameras: int
-    groups_to_predict: int
-    groups_to_cut: int
+    predicted: int
+    uncut: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WarmUp:
-    """What a warm-up measured.
+    """What a warm-up measured; NaN where it measured nothing.
 
     Attributes:
         device: as torch names it.
         device_name: to show.
         memory_bytes: of the device.
-        start_s: from the start of the process to the first step.
-        seconds_per_step: by stage; stages that were not measured are missing.
+        start_s: from the start of the process to the first stage.
+        seconds_per_step: by stage.
         seconds_per_cut: to cut the crops of a group, in all its views.
         seconds_per_look: to pass a group (in all its views) through the detector and triangulate.
+        seconds_per_prediction: the same with reading its pictures, lifting, and writing it down.
         counts: of the data.
         took_s: the whole warm-up.
     """
@@ -77,6 +78,7 @@ class WarmUp:
     seconds_per_step: dict[str, float]
     seconds_per_cut: float
     seconds_per_look: float
+    seconds_per_prediction: float
     counts: Counts
     took_s: float
 
@@ -111,33 +113,60 @@ def estimate_from(warmup: WarmUp, config: TrainConfig, counts: Counts | None = N
         counts: how much data there is now; None = as when it was measured.
     """
     there = counts or warmup.counts
-    looks = warmup.seconds_per_look
     seconds: dict[Stage, float] = {}
+    cut = 0
     for stage in STAGES:
         if stage not in config.run.stages:
             continue
-        if stage == "predict":
-            seconds[stage] = there.groups_to_predict * looks
-            continue
-        steps = getattr(config, stage).steps
-        work = steps * warmup.seconds_per_step.get(stage, math.nan) if steps else 0.0
-        work += _seconds_of_looks(config, there, stage, steps) * looks
-        if stage != "lift" and config.run.feedback and _num_interim(config, steps):
-            work /= 1.0 - FEEDBACK_SHARE
-        seconds[stage] = work
-    cut = there.groups_to_cut * warmup.seconds_per_cut
-    first = next(iter(seconds), None)
-    if first is not None:
-        seconds[first] += cut
-    took = f"{warmup.took_s:.0f} s of warm-up on {warmup.device_name}"
+        uses = _groups_used(config, there, stage)
+        seconds[stage] = _stage_seconds(warmup, config, there, stage)
+        seconds[stage] += max(0, uses - cut) * there.uncut * warmup.seconds_per_cut
+        cut = max(cut, uses)
     return Estimate(
         seconds_by_stage=seconds,
         total_s=warmup.start_s + sum(seconds.values()),
         device=warmup.device,
         device_name=warmup.device_name,
         memory_bytes=warmup.memory_bytes,
-        basis=f"{took}, {there.labelled:,} labelled and {there.unlabelled:,} unlabelled groups",
+        basis=f"{warmup.took_s:.0f} s of warm-up on {warmup.device_name}, with "
+        f"{there.labelled:,} labelled and {there.unlabelled:,} unlabelled groups",
     )
+
+
+def _stage_seconds(warmup: WarmUp, config: TrainConfig, there: Counts, stage: Stage) -> float:
+    """Of a stage, without cutting crops."""
+    if stage == "predict":
+        return there.predicted * warmup.seconds_per_prediction
+    steps: int = getattr(config, stage).steps
+    every = config.run.evaluate_every
+    interim = max(0, (steps - 1) // every) if every and steps else 0
+    looks = min(there.held_out, FINAL_GROUPS) + interim * min(there.held_out, INTERIM_GROUPS)
+    if stage == "finetune" and not config.loss.scale_mm:
+        looks += min(there.unlabelled or there.labelled, SCALE_GROUPS)
+    if stage == "lift":
+        looks += _groups_used(config, there, stage) - there.held_out
+    work = looks * warmup.seconds_per_look if looks else 0.0
+    work += steps * warmup.seconds_per_step.get(stage, math.nan) if steps else 0.0
+    if stage != "lift" and config.run.feedback and interim:
+        work /= 1.0 - FEEDBACK_SHARE
+    return work
+
+
+def _groups_used(config: TrainConfig, there: Counts, stage: Stage) -> int:
+    """Groups whose crops a stage needs, those that are held out with them."""
+    if stage == "predict":
+        return 0
+    if stage == "pretrain":
+        used = min(there.labelled, config.pretrain.steps * config.pretrain.groups)
+    elif stage == "finetune":
+        options = config.finetune
+        used = min(there.labelled, options.steps * options.labelled_groups)
+        used += min(there.unlabelled, options.steps * options.unlabelled_groups)
+    else:
+        used = there.labelled + min(
+            there.unlabelled, config.lift.max_unlabelled or there.unlabelled
+        )
+    return used + there.held_out
 
 
 def warmup_key(config: TrainConfig) -> str:
@@ -193,19 +222,24 @@ def read_warmup(path: Path) -> WarmUp | None:
         if node["schema"].integer(0, 1 << 31) != WARMUP_SCHEMA:
             return None
         counts = node["counts"]
+
+        def number(name: str) -> float:
+            return math.nan if node[name].value is None else node[name].number()
+
         return WarmUp(
             device=node["device"].text(),
             device_name=node["device_name"].text(),
             memory_bytes=node["memory_bytes"].integer(0, 1 << 60),
             start_s=node["start_s"].number(),
             seconds_per_step={
-                stage: node["seconds_per_step"][stage].number()
-                for stage, _ in node["seconds_per_step"].items()
+                stage: seconds.number() for stage, seconds in node["seconds_per_step"].items()
             },
-            seconds_per_cut=node["seconds_per_cut"].number(),
-            seconds_per_look=node["seconds_per_look"].number(),
+            seconds_per_cut=number("seconds_per_cut"),
+            seconds_per_look=number("seconds_per_look"),
+            seconds_per_prediction=number("seconds_per_prediction"),
             counts=Counts(
-                **{item.name: counts[item.name].integer(0, 1 << 40) for item in fields(Counts)}
+                **{name: counts[name].integer(0, 1 << 40) for name in _WHOLE},
+                uncut=counts["uncut"].number(),
             ),
             took_s=node["took_s"].number(),
         )
@@ -213,15 +247,7 @@ def read_warmup(path: Path) -> WarmUp | None:
         return None
 
 
-def _num_interim(config: TrainConfig, steps: int) -> int:
-    """Evaluations of a stage before its last one."""
-    every = config.run.evaluate_every
-    return max(0, (steps - 1) // every) if every and steps else 0
-
-
-def _seconds_of_looks(config: TrainConfig, there: Counts, stage: Stage, steps: int) -> int:
-    """Groups that a stage looks at beside its steps."""
-    return there.held_out * (1 + _num_interim(config, steps)) if stage else 0
+_WHOLE = ("labelled", "unlabelled", "held_out", "predicted")
 
 
 def _plain(told: Mapping[str, Any]) -> dict[str, Any]:
