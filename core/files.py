@@ -18,11 +18,11 @@ import socket
 import sys
 import uuid
 import zlib
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 
 _TEMPORARY = re.compile(r"\..+\.([0-9a-f]{8})-(\d+)-[0-9a-f]{8}\.tmp(\..*)?")
@@ -119,12 +119,18 @@ def _machine() -> str:
 
 
 def _is_alive(pid: int) -> bool:
-    """Whether a process of this machine lives; one that may not be signalled does."""
+    """Whether a process of this machine lives; one that may not be signalled does.
+
+    One that has ended and that nobody has waited for yet lives no more.
+    """
     try:
         os.kill(pid, 0)
-    except (ProcessLookupError, OverflowError):
+        if sys.platform == "linux":
+            told = Path(f"/proc/{pid}/stat").read_bytes()
+            return told.rpartition(b")")[2].split()[0] not in b"ZX"
+    except (ProcessLookupError, FileNotFoundError, OverflowError):
         return False
-    except PermissionError:
+    except OSError:
         return True
     return True
 

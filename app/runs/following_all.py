@@ -167,6 +167,7 @@ def _entry(path: Path) -> RunEntry:
         run = RunFolder.open(path)
         name, created = run.name, run.created
         _ = run.config  # kept there, so that nobody reads it on the window's thread
+        run.sweep()
     except (DataError, OSError) as problem:
         trouble = _trouble(path, problem)
     return RunEntry(id=path.name, path=path, run=run, name=name, created=created, trouble=trouble)

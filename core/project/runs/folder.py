@@ -259,7 +259,7 @@ class RunFolder:
             who = f" (process {holder.pid} on {holder.host})" if holder else ""
             raise CommandRefusedError(f"A trainer works on the run {self.id} already{who}.")
         try:
-            sweep(self.path, *(self.path / folder for folder in _WRITTEN))
+            self.sweep()
             me = Holder(pid=os.getpid(), host=socket.gethostname())
             write_text_atomically(self.path / _HOLDER, json.dumps(asdict(me)))
             self._events_fd = event_file.open_for_appending(self.path / _EVENTS)
@@ -273,6 +273,10 @@ class RunFolder:
             lock.release()
 
         return RunLock(let_go)
+
+    def sweep(self) -> int:
+        """Take away what killed trainers left unfinished, nothing of a living one; how much."""
+        return sweep(self.path, *(self.path / folder for folder in _WRITTEN))
 
     def append(self, event: Event) -> None:
         """Write an event as one whole line; the lock must be held.

@@ -76,7 +76,13 @@ def waiting_for(run: RunFolder) -> tuple[RunFolder, ...]:
 
 
 def sweep_trash(project: Path) -> int:
-    """Remove what a crash left of deleted runs; how many there were."""
+    """Remove what a crash left of deleted runs, and half files of killed trainers.
+
+    Returns:
+        how many deleted runs there were.
+    """
+    for run in runs_of(project):
+        run.sweep()
     left = list((project / RUNS_FOLDER).glob(f"{_TRASH}*"))
     for folder in left:
         shutil.rmtree(folder, ignore_errors=True)
