@@ -85,7 +85,7 @@ class Listing(QObject):
         session.diff_changed.connect(self._on_diff_changed)
         session.display_changed.connect(self._on_display_changed)
         session.edited.connect(self._on_edited)
-        session.source_closing.connect(self._stop)
+        session.source_closing.connect(self._drop)
         session.project_closing.connect(self._stop)
         self._min_mm = session.display.moved_mm
 

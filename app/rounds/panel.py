@@ -132,8 +132,9 @@ class RoundPanel(QWidget):
         self.list.setModel(self.changes)
         lists.addWidget(self.group_list)
         lists.addWidget(self.list)
-        lists.setStretchFactor(0, 2)
-        lists.setStretchFactor(1, 3)
+        lists.setStretchFactor(0, 1)
+        lists.setStretchFactor(1, 2)
+        lists.setSizes([100, 200])
         column.addWidget(lists, 1)
         self.error = QLabel()
         self.error.setProperty("problem", True)
@@ -312,7 +313,7 @@ class RoundPanel(QWidget):
         self.group_list.set_columns(*_GROUP_COLUMNS[listing.by])
         self.group_list.selectRow(self.groups.row_of(listing.group))
         self.changes.take(project, listed)
-        self.list.set_columns((15, 6, 6, 15, 14), (4, 2))
+        self.list.set_columns((12, 7, 6, 13, 14), (4, 2))
         self._select_current()
         self._show_page()
         self._show_number()
@@ -361,7 +362,7 @@ class RoundPanel(QWidget):
 
 # Widths in letters, and the columns that go first where there is no room.
 _GROUP_COLUMNS = {
-    "person": ((7, 6, 5, 5, 8), (4, 3)),
+    "person": ((6, 6, 5, 5, 8), (4, 3)),
     "joint": ((14, 6, 5, 5, 8), (4, 3, 2)),
     "camera": ((9, 7, 7, 12), (2,)),
 }

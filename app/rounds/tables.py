@@ -20,6 +20,7 @@ from app.format import joint_name, length, pixels
 from app.icons import icon
 from app.theme import GRID_PX, SMALL_PT, font, person_pixmap, theme_named
 from core.curation.round_diff import NO_CAMERA, Verdict
+from core.curation.round_groups import VERDICT_WORDS
 from core.project import ReviewState
 
 if TYPE_CHECKING:
@@ -35,7 +36,6 @@ _Index = QModelIndex | QPersistentModelIndex
 _LEFT = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
 _RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
 _DECIDED = {
-    ReviewState.UNREVIEWED: "mdi6.circle-small",
     ReviewState.ACCEPTED: "mdi6.check",
     ReviewState.LOCKED: "mdi6.lock-outline",
     ReviewState.REJECTED: "mdi6.close",
@@ -327,7 +327,7 @@ class ChangeTable(_Table):
         if role == Qt.ItemDataRole.DecorationRole and column == 1:
             return person_pixmap(self.key_at(row)[1])
         if role == Qt.ItemDataRole.DecorationRole and column == 0:
-            return self._icons[ReviewState(int(listed.states[row]))]
+            return self._icons.get(ReviewState(int(listed.states[row])))
         if role == Qt.ItemDataRole.ForegroundRole and listed.states[row]:
             return QApplication.palette().color(QPalette.ColorRole.PlaceholderText)
         return None
@@ -353,16 +353,17 @@ class ChangeTable(_Table):
         kind = Verdict(int(listed.rows.kind[row]))
         if kind == Verdict.MOVED:
             return moved
-        word = "kept" if kind == Verdict.NEWLY_KEPT else "discarded"
-        return f"{word} · {moved}"
+        word = "kept" if kind == Verdict.NEWLY_KEPT else "disc."
+        return f"{word} {moved}"
 
     def _tip(self, listed: Listed, row: int) -> str:
         rows = listed.rows
-        text = self._change(listed, row)
+        kind = VERDICT_WORDS[Verdict(int(rows.kind[row]))]
+        text = f"{kind}; its point moved {length(float(rows.moved_mm[row]))}"
         camera = int(rows.camera[row])
         if camera != NO_CAMERA:
             moved = pixels(float(rows.moved_px[row]))
-            text += f"\nits point moved most in {self._camera(camera)}: {moved}"
+            text += f"\nin its picture most in {self._camera(camera)}: {moved}"
         weight_camera = int(rows.weight_camera[row])
         if weight_camera != NO_CAMERA:
             change = float(rows.weight_change[row])

@@ -16,16 +16,16 @@ from PySide6.QtWidgets import QWidget
 
 from app.views.aids import Aids
 from app.views.arrangement import Arrangement
+from app.views.before import shown_scenes
 from app.views.editing import Editing
 from app.views.feed import ImageFeed
 from app.views.feet import Feet
 from app.views.layout import GAP, Box
-from app.views.marking import read_marks
 from app.views.menu import make_menu
 from app.views.painting import GridPainting
 from app.views.panel import ViewPanel, frame_person, make_panels
 from app.views.pointer import Pointer
-from app.views.scene import ViewScene, build_scenes, with_preview
+from app.views.scene import ViewScene, with_preview
 from app.views.tone import Tone
 from app.views.transform import Zoom
 from core.errors import CommandRefusedError
@@ -45,7 +45,6 @@ if TYPE_CHECKING:
     from app.session import Session
     from app.state import Cursor, DisplaySettings, EditPreview
     from app.views.feed import Picture
-    from core.diagnosis import FrameDiagnosis
 
 # How long a view may go on showing the last frame before it says that it is loading.
 STALE_AFTER_MS = 100
@@ -92,7 +91,8 @@ class ViewGrid(QWidget):
         self.setMinimumSize(240, 160)
         session.project_changed.connect(self._on_project_changed)
         session.cursor_changed.connect(self._on_cursor_changed)
-        session.diagnosis_changed.connect(self._on_diagnosis_changed)
+        for signal in (session.diagnosis_changed, session.blink_changed, session.compared_changed):
+            signal.connect(self._on_diagnosis_changed)
         session.display_changed.connect(self._on_display_changed)
         session.hover_changed.connect(self._on_hover_changed)
         session.track_preview_changed.connect(self._on_feet_changed)
@@ -293,7 +293,7 @@ class ViewGrid(QWidget):
             self._panels = make_panels(project.rig, recording)
         self._arrangement = Arrangement([panel.name for panel in self._panels.values()])
         self._lay_out()
-        self._on_diagnosis_changed(self.session.diagnosis)
+        self._on_diagnosis_changed()
 
     def _on_cursor_changed(self, old: Cursor, new: Cursor) -> None:
         if old.frame == new.frame:
@@ -301,13 +301,8 @@ class ViewGrid(QWidget):
         else:
             self.editing.let_go()
 
-    def _on_diagnosis_changed(self, diagnosis: FrameDiagnosis | None) -> None:
-        project, seen = self.session.project, self.session.observations
-        if project is None or seen is None:
-            self._scenes = ()
-        else:
-            marks = read_marks(project, seen, self.session.reviews)
-            self._scenes = build_scenes(seen, diagnosis, marks)
+    def _on_diagnosis_changed(self, _what: object = None) -> None:
+        self._scenes = shown_scenes(self.session)
         if len(self._scenes) != len(self._panels):
             return
         frame = self.session.cursor.frame
@@ -453,8 +448,9 @@ class ViewGrid(QWidget):
         self._ask_for_pictures()
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
-        """Select, or begin a drag."""
-        self._pointer.press(event)
+        """Select, or begin a drag; never of the side before, which nobody edits."""
+        if not self.session.is_blinking:
+            self._pointer.press(event)
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
         """Hover or drag."""

@@ -10,6 +10,7 @@ from PySide6.QtGui import QColor, QPainter
 
 from app.theme import person_color, theme_named
 from app.views import chrome
+from app.views.before import BeforeLayer, paint_before
 from app.views.card import Card, joint_card, paint_card
 from app.views.epipolar import paint_curves, paint_footprint
 from app.views.ghosts import paint_ghosts
@@ -50,6 +51,7 @@ class GridPainting:
         self._style: OverlayStyle | None = None
         self._style_of: tuple[Project | None, DisplaySettings, float] | None = None
         self._card: Card | None = None
+        self._before = BeforeLayer(self._session)
 
     def paint(self, painter: QPainter, event: QPaintEvent) -> None:
         """Paint what is dirty."""
@@ -118,7 +120,15 @@ class GridPainting:
             painter.setOpacity(1.0 if marks.row is None else _OTHERS_OPACITY)
             painter.drawPixmap(left, top, people)
             painter.setOpacity(1.0)
-        self._paint_aids(painter, panel, style)
+        if self._session.is_blinking:
+            tag = style.glyphs.tag("before", style.theme.text, bold=True)
+            painter.drawPixmap(QPointF(left + _TAG_GAP, top + _TAG_GAP), tag)
+        else:
+            self._paint_aids(painter, panel, style)
+        side = self._before.side
+        if side is not None and panel.scene is not None:
+            person = self._session.cursor.person
+            paint_before(painter, side, panel.scene, panel.transform, style, person)
         emphasised = panel.marks_layer(style, marks)
         if emphasised is not None:
             painter.drawPixmap(left, top, emphasised)
