@@ -30,10 +30,10 @@ if TYPE_CHECKING:
 
 # Not more often than anybody can read; what is new comes every half second.
 _DRAW_AFTER_MS = 60
-_LOSSES = {"supervised": "L_sup", "unlabelled": "L_tri", "lift": "lifting"}
-_ERRORS = {"mv_mpjpe": "multi-view", "sv_mpjpe": "single-view"}
-_HITS = {"mv_pck": "multi-view", "sv_pck": "single-view"}
-_TEACH = "Steps through all stages. Wheel: zoom · drag: move · double click: all"
+_LOSSES = {"supervised": "L_sup", "unlabelled": "L_tri", "lift": "lift"}
+_ERRORS = {"mv_mpjpe": "multi", "sv_mpjpe": "single"}
+_HITS = {"mv_pck": "multi", "sv_pck": "single"}
+_TEACH = "wheel: zoom   double click: all"
 
 
 class Curves(QWidget):
@@ -49,40 +49,44 @@ class Curves(QWidget):
             "Loss",
             "Means since the last report, on a logarithmic axis: L_sup on labelled crops, L_tri of "
             "the triangulation on unlabelled ones. Faint: each report; bold: their running mean.",
-            lambda value: f"{value:.3g}" if np.isfinite(value) else "–",
+            lambda value: f"{value:.2g}" if np.isfinite(value) else "–",
             is_log=True,
         )
         self.errors = CurvePlot(
-            "Held-out MPJPE, mm",
-            "Mean error of poses that nothing is learned from: triangulated from all views, and "
-            "lifted from a single one.",
+            "MPJPE",
+            "Mean error of held-out poses, which nothing is learned from: triangulated from all "
+            "views (multi), and lifted from a single one.",
             length,
             has_dots=True,
         )
         self.hits = CurvePlot(
-            "PCK, kept, %",
-            "Share of held-out joints within 150 mm (multi-view, single-view), and share of the "
-            "unlabelled joints whose triangulation is believed (kept).",
+            "PCK",
+            "Share of held-out joints within 150 mm, from all views (multi) and from a single one; "
+            "and the share of unlabelled joints whose triangulation is believed (kept).",
             lambda value: percent(value / 100),
             has_dots=True,
         )
         self.cameras = CameraPlot(
-            "Mean weight",
+            "Weights",
             "How much the triangulation trusts each camera, 0 (dark) to 1 (bright): a camera that "
             "stays dark is badly calibrated, badly placed or badly detected.",
         )
+        # For whoever has room for it: the corner of the tabs.
         self.readout = QLabel(_TEACH)
         self.readout.setFont(font(SMALL_PT))
         self.readout.setProperty("muted", True)
+        self.readout.setContentsMargins(0, 0, GRID_PX, 0)
         grid = QGridLayout()
         grid.setSpacing(GRID_PX // 2)
         for index, plot in enumerate(self.plots):
             grid.addWidget(plot, index // 2, index % 2)
+        for plot in (self.losses, self.errors):
+            plot.surface.hideAxis("bottom")  # the plots below have the same
+        grid.setRowStretch(0, 1)
+        grid.setRowStretch(1, 1)
         column = QVBoxLayout(self)
         column.setContentsMargins(*margins())
-        column.setSpacing(2)
         column.addLayout(grid, 1)
-        column.addWidget(self.readout)
         self._later = Afterwards(self, self._take, _DRAW_AFTER_MS)
         self._connect()
         self._color()
@@ -123,7 +127,8 @@ class Curves(QWidget):
 
     def _color(self, _display: object = None) -> None:
         theme = theme_named(self._session.display.theme)
-        second = self.palette().link().color()
+        palette = self.palette()
+        second = (palette.highlight() if theme.name == "light" else palette.link()).color()
         for plot in (self.losses, self.errors, self.hits):
             plot.set_theme(theme, second)
         self.cameras.set_theme(theme)
@@ -141,7 +146,7 @@ class Curves(QWidget):
         offsets = series.offsets
         span = self._span(max(offsets["predict"], 1))
         if not self._is_zoomed:
-            self.losses.box.setXRange(*span, padding=0.01)
+            self.losses.box.setXRange(*span, padding=0.03)
         steps = series.losses.positions(offsets)
         losses = [
             Curve(name=title, x=steps, y=series.losses.column(name))

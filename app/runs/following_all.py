@@ -6,6 +6,7 @@ of a newer trilabel, a damaged exit.json, a run that somebody deletes meanwhile.
 
 from __future__ import annotations
 
+import time
 import traceback
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 # A trainer that shows no sign of life is reported again each time so much more time has passed.
 _SILENCE_STEP_S = 5.0
+_PAUSE_S = 1e-4
 # Files that only a run's folder has: one of them, and a folder is a run that has lost something.
 _MARKS = ("run.toml", "config.toml", "events.jsonl", "exit.json")
 
@@ -109,7 +111,7 @@ class RunsFollower:
         """
         for entry in self._in_order(only_living=only_living):
             assert entry.run is not None, "only what can be asked is polled"
-            follower = self._followers.setdefault(entry.id, RunFollower(entry.run))
+            follower = self._followers.setdefault(entry.id, RunFollower(entry.run, _pause))
             trouble = self._faults[entry.id]
             report = None
             try:
@@ -149,6 +151,11 @@ class RunsFollower:
             return entry.run is not None and entry.run.is_alive()
         except DataError:
             return False
+
+
+def _pause() -> None:
+    """Let the window's thread work: it would wait for each of many short turns otherwise."""
+    time.sleep(_PAUSE_S)
 
 
 def _folders(folder: Path) -> list[Path]:

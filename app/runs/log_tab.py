@@ -250,7 +250,8 @@ def _text(event: Event) -> str:
     match event:
         case ev.StageStarted():
             begin = f" from step {event.first_step:,}" if event.first_step else ""
-            text = f"{STAGE_TITLES[event.stage]} begins{begin}, {event.steps:,} steps."
+            steps = f", {event.steps:,} steps" if event.steps else ""
+            text = f"{STAGE_TITLES[event.stage]} begins{begin}{steps}."
         case ev.CheckpointSaved():
             text = f"Checkpoint {event.file}"
         case ev.Predicted():

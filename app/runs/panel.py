@@ -73,6 +73,10 @@ class RunPanel(QWidget):
             (self.facts, "Facts"),
         ):
             self.tabs.addTab(widget, title)
+        self.tabs.setCornerWidget(self.curves.readout)
+        self.tabs.currentChanged.connect(
+            lambda _index: self.curves.readout.setVisible(self.tabs.currentWidget() is self.curves)
+        )
         self._empty = QLabel(_NO_PROJECT)
         self._empty.setWordWrap(True)
         self._empty.setAlignment(Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import QRectF, Qt, Signal
-from PySide6.QtGui import QColor
+from PySide6.QtGui import QColor, QFontMetrics
 from PySide6.QtWidgets import QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 from app.runs.series import at, smoothed, thinned
@@ -31,11 +31,12 @@ _STYLES = (
     (Qt.PenStyle.DashLine, "╍"),
     (Qt.PenStyle.DotLine, "┅"),
 )
-_AXIS_PX, _FOOT_PX = 40, 18
+_AXIS_PX, _FOOT_PX, _TICK_PX = 40, 18, 13
 # So many points, and single ones say less than how they lie together.
 _MANY = 60
 _SMOOTH_SHARE = 0.02
 _FAINT = 90
+_GAP = "  "
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,22 +48,14 @@ class Curve:
     y: NDArray[np.float64]
 
 
-class LogAxis(pg.AxisItem):
-    """The numbers themselves in place of powers of ten."""
-
-    def logTickStrings(self, values: Any, scale: float, spacing: Any) -> list[str]:  # noqa: ANN401 - pyqtgraph's
-        """As short as can be."""
-        return [f"{10.0**value:.3g}" for value in values]
-
-
 class Surface(pg.PlotWidget):
     """The area of a plot: x is linked, zoomed and moved by hand; y follows what is seen."""
 
     resized = Signal()
     left = Signal()
 
-    def __init__(self, axis: pg.AxisItem | None = None) -> None:
-        super().__init__(axisItems={"left": axis} if axis else None)
+    def __init__(self) -> None:
+        super().__init__()
         self.setMenuEnabled(False)
         self.hideButtons()
         self.setMouseEnabled(x=True, y=False)
@@ -108,7 +101,7 @@ class PlotBase(QWidget):
     left = Signal()
     reset_asked = Signal()
 
-    def __init__(self, title: str, tip: str, axis: pg.AxisItem | None = None) -> None:
+    def __init__(self, title: str, tip: str) -> None:
         super().__init__()
         self._title = title
         self.caption = QLabel()
@@ -116,7 +109,7 @@ class PlotBase(QWidget):
         self.caption.setToolTip(tip)
         self.caption.setTextFormat(Qt.TextFormat.RichText)
         self.caption.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
-        self.surface = Surface(axis)
+        self.surface = Surface()
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(2)
@@ -157,9 +150,29 @@ class PlotBase(QWidget):
         self.surface.cursor_line.setVisible(place is not None)
         if place is not None:
             self.surface.cursor_line.setValue(place)
-        self.caption.setText(f"<b>{self._title}</b>&nbsp; {self._values()}")
+        self._write()
 
-    def _values(self) -> str:
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """As many values as there is room for."""
+        super().resizeEvent(event)
+        self._write()
+
+    def _write(self) -> None:
+        """Title and values; those that there is no room for are left to the pointer and the eye."""
+        bold, plain = QFontMetrics(font(SMALL_PT, bold=True)), self.caption.fontMetrics()
+        room = self.width() - bold.horizontalAdvance(self._title)
+        parts: list[str] = []
+        for text, color in self._values():
+            room -= plain.horizontalAdvance(_GAP + text)
+            if room < 0 and parts:
+                break
+            style = f" style='color:{color}'" if color else ""
+            parts.append(f"<span{style}>{html.escape(text)}</span>")
+        gap = "&nbsp;" * len(_GAP)
+        self.caption.setText(gap.join([f"<b>{self._title}</b>", *parts]))
+
+    def _values(self) -> list[tuple[str, str]]:
+        """What is read at the place, the most important first, and colours ("" = as text)."""
         raise NotImplementedError
 
     def _on_moved(self, position: Any) -> None:  # noqa: ANN401 - a scene's point
@@ -185,22 +198,19 @@ class CurvePlot(PlotBase):
         is_log: bool = False,
         has_dots: bool = False,
     ) -> None:
-        super().__init__(title, tip, LogAxis("left") if is_log else None)
+        super().__init__(title, tip)
         self._text_of = text_of
         self._is_log = is_log
         self._has_dots = has_dots
         self._curves: tuple[Curve, ...] = ()
-        self._theme: Theme | None = None
+        self._colors: tuple[QColor, ...] = ()
         self._lines = [pg.PlotDataItem() for _ in _STYLES]
         self._faint = [pg.PlotCurveItem() for _ in _STYLES]
-        if is_log:
-            self.surface.getAxis("left").setLogMode(True)
         for item in (*self._faint, *self._lines):
             self.surface.addItem(item)
 
     def set_theme(self, theme: Theme, second: QColor) -> None:
         """Take colours."""
-        self._theme = theme
         self.surface.set_theme(theme)
         self._colors = (QColor(theme.text), second, QColor(theme.muted))
         for line, faint, color, (style, _) in zip(
@@ -264,16 +274,16 @@ class CurvePlot(PlotBase):
             margin = (high - low) * 0.08
         margin = margin or max(abs(high) * 0.05, 0.01)
         self.box.setYRange(low - margin, high + margin, padding=0)
+        if self._is_log:
+            room = int(self.box.height()) // _TICK_PX
+            self.surface.getAxis("left").setTicks([log_ticks(low - margin, high + margin, room)])
 
-    def _values(self) -> str:
-        if self._theme is None or not self._curves:
-            return f"<span style='color:{self._theme.muted if self._theme else ''}'>–</span>"
+    def _values(self) -> list[tuple[str, str]]:
         place = math.inf if self._place is None else self._place
-        return "&nbsp;&nbsp;".join(
-            f"<span style='color:{color.name()}'>{sign} {html.escape(curve.name)}"
-            f" {self._text_of(at(curve.x, curve.y, place))}</span>"
+        return [
+            (f"{sign}{curve.name} {self._text_of(at(curve.x, curve.y, place))}", color.name())
             for curve, color, (_, sign) in zip(self._curves, self._colors, _STYLES, strict=False)
-        )
+        ]
 
 
 class CameraPlot(PlotBase):
@@ -318,7 +328,8 @@ class CameraPlot(PlotBase):
             self._image.setImage(weights[rows].astype(np.float32), autoLevels=False, levels=(0, 1))
             self._image.setRect(QRectF(low, 0, high - low, number))
             self.box.setYRange(0, number, padding=0)
-        ticks = [(row + 0.5, name[-5:]) for row, name in enumerate(self._names)]
+        every = max(int(np.ceil(number * _TICK_PX / max(self.box.height(), 1))), 1)
+        ticks = [(row + 0.5, name[-6:]) for row, name in enumerate(self._names) if row % every == 0]
         self.surface.getAxis("left").setTicks([ticks])
         self.point_at(self._place)
 
@@ -326,23 +337,35 @@ class CameraPlot(PlotBase):
         is_here = self.box.sceneBoundingRect().contains(position)
         self._row = int(self.box.mapSceneToView(position).y()) if is_here else None
 
-    def _values(self) -> str:
+    def _values(self) -> list[tuple[str, str]]:
         if not self._names or not len(self._x):
-            return "–"
+            return []
         place = math.inf if self._place is None else self._place
         row = max(int(np.searchsorted(self._x, place, side="right")) - 1, 0)
         values = self._weights[row]
         camera = self._row
         if camera is not None and 0 <= camera < len(self._names):
-            return f"{html.escape(self._names[camera])} {values[camera]:.2f}"
+            return [(f"{self._names[camera]} {values[camera]:.2f}", "")]
         if not np.isfinite(values).any():
-            return "–"
-        least, most = int(np.nanargmin(values)), int(np.nanargmax(values))
-        name = html.escape
-        return (
-            f"{name(self._names[least])} {values[least]:.2f} …"
-            f" {name(self._names[most])} {values[most]:.2f}"
-        )
+            return []
+        ends = (int(np.nanargmin(values)), int(np.nanargmax(values)))
+        return [(f"{self._names[camera]} {values[camera]:.2f}", "") for camera in ends]
+
+
+def log_ticks(low: float, high: float, room: int) -> list[tuple[float, str]]:
+    """Ticks of an axis of powers of ten, at most `room` (but one): 1, 2, 5 or decades alone."""
+    lowest, highest = math.floor(low), math.ceil(high)
+    ticks: list[tuple[float, str]] = []
+    for steps in ((1, 2, 5), (1, 3), (1,)):
+        values = [step * 10.0**power for power in range(lowest, highest + 1) for step in steps]
+        ticks = [
+            (math.log10(value), f"{value:.3g}")
+            for value in values
+            if low <= math.log10(value) <= high
+        ]
+        if len(ticks) <= max(room, 1):
+            return ticks
+    return ticks[:: -(-len(ticks) // max(room, 1))]
 
 
 def margins() -> tuple[int, int, int, int]:

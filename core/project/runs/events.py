@@ -14,11 +14,14 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import MISSING, dataclass, field, fields
-from functools import cache
+from functools import cache, partial
 from time import time as unix_time
-from typing import Any, Literal, cast, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, Literal, cast, get_args, get_origin, get_type_hints
 
 from core.project.runs.config import Stage  # noqa: TC001 - get_type_hints looks it up
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 # 2: Waiting, SamplesSaved, DeviceUsed. Whoever knows 1 alone shows those as "newer".
 EVENT_SCHEMA = 2
@@ -338,22 +341,22 @@ def decode_event(line: bytes) -> Event:
 def _values(kind: str, entries: dict[str, Any]) -> dict[str, Any]:
     """The entries of a kind, each of its type; those with a default may be missing."""
     values: dict[str, Any] = {}
-    for name, hint, is_required in _entries_of(kind):
+    for name, read, is_required in _entries_of(kind):
         if name in entries:
-            values[name] = _value(hint, entries[name])
+            values[name] = read(entries[name])
         elif is_required:
             raise _BadValueError
     return values
 
 
 @cache
-def _entries_of(kind: str) -> tuple[tuple[str, Any, bool], ...]:
-    """Name, type and whether it must be there, of each entry of a kind."""
+def _entries_of(kind: str) -> tuple[tuple[str, Callable[[Any], Any], bool], ...]:
+    """Name, reader and whether it must be there, of each entry of a kind."""
     hints = get_type_hints(_KINDS[kind])
     return tuple(
         (
             item.name,
-            hints[item.name],
+            _reader_of(hints[item.name]),
             item.name == "time" or (item.default is MISSING and item.default_factory is MISSING),
         )
         for item in fields(_KINDS[kind])
@@ -380,26 +383,37 @@ def _plain(value: object) -> object:
     return value
 
 
-def _value(hint: Any, value: Any) -> Any:  # noqa: ANN401 - any type of any entry
-    """The value as the type of its entry."""
+def _reader_of(hint: Any) -> Callable[[Any], Any]:  # noqa: ANN401 - any type of any entry
+    """What makes of a value one of its entry's type; a long run has 100,000 events to be read."""
     origin = get_origin(hint)
     if origin is Literal:
-        if value not in get_args(hint):
-            raise _BadValueError
-        return value
+        return partial(_one_of, get_args(hint))
     if origin is tuple:
-        return tuple(_value(get_args(hint)[0], entry) for entry in _of_type(value, list))
+        return partial(_tuple_of, _reader_of(get_args(hint)[0]))
     if origin is dict:
-        entry_hint = get_args(hint)[1]
-        return {
-            _text(key): _value(entry_hint, entry) for key, entry in _of_type(value, dict).items()
-        }
+        return partial(_dict_of, _reader_of(get_args(hint)[1]))
     if hint is float:
-        return _number(value)
-    return _text(value) if hint is str else _of_type(value, hint)
+        return _number
+    return _text if hint is str else partial(_of_type, hint)
+
+
+def _one_of(choices: tuple[str, ...], value: Any) -> str:  # noqa: ANN401 - as `_reader_of`
+    if value not in choices:
+        raise _BadValueError
+    return value
+
+
+def _tuple_of(read: Callable[[Any], Any], value: object) -> tuple[Any, ...]:
+    return tuple(read(entry) for entry in _of_type(list, value))
+
+
+def _dict_of(read: Callable[[Any], Any], value: object) -> dict[str, Any]:
+    return {_text(key): read(entry) for key, entry in _of_type(dict, value).items()}
 
 
 def _number(value: object) -> float:
+    if type(value) is float:
+        return value
     if value is None:
         return math.nan
     if isinstance(value, bool) or not isinstance(value, int | float):
@@ -410,7 +424,7 @@ def _number(value: object) -> float:
         raise _BadValueError from error
 
 
-def _of_type(value: Any, kind: type[Any]) -> Any:  # noqa: ANN401 - as `_value`
+def _of_type(kind: type[Any], value: Any) -> Any:  # noqa: ANN401 - as `_reader_of`
     if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
         raise _BadValueError
     return value
@@ -418,4 +432,5 @@ def _of_type(value: Any, kind: type[Any]) -> Any:  # noqa: ANN401 - as `_value`
 
 def _text(value: object) -> str:
     """Text that can be printed: half surrogates, which JSON can spell, are replaced."""
-    return str(_of_type(value, str)).encode("utf-8", "replace").decode("utf-8")
+    text = str(_of_type(str, value))
+    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")

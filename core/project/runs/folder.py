@@ -69,6 +69,7 @@ _WRITTEN = ("checkpoints", "predictions", "evaluations", "samples")
 _SMALL = 1 << 20
 _LOCK_WAIT_S = 2.0  # longer than anybody who only asks could hold it
 _TAIL_BYTES = 1 << 14
+_PAUSE_LINES = 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -399,14 +400,25 @@ class RunFolder:
             time=node["time"].number(),
         )
 
-    def events(self, offset: int = 0) -> tuple[tuple[Event, ...], int]:
+    def events(
+        self, offset: int = 0, pause: Callable[[], None] | None = None
+    ) -> tuple[tuple[Event, ...], int]:
         """The events from a byte offset on, whole lines only, and where to go on reading.
+
+        Args:
+            offset: of the first line that is wanted.
+            pause: called every few dozen lines, so that reading a long run lets others work.
 
         Raises:
             DataError: the file cannot be read, or has become shorter than `offset`.
         """
         lines, end = event_file.read_lines(self.path / _EVENTS, offset)
-        return tuple(decode_event(line) for line in lines), end
+        events: list[Event] = []
+        for index, line in enumerate(lines, start=1):
+            events.append(decode_event(line))
+            if pause is not None and index % _PAUSE_LINES == 0:
+                pause()
+        return tuple(events), end
 
     def events_end(self) -> int:
         """The byte offset after the last whole line of events.jsonl."""

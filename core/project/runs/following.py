@@ -14,6 +14,8 @@ from core.project.runs.launching import is_launch_alive, read_launch
 from core.project.runs.states import RunState, RunStatus, fold
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from core.project.runs.events import Event
     from core.project.runs.folder import RunFolder
 
@@ -43,9 +45,15 @@ class RunReport:
 class RunFollower:
     """Watches one run; `poll` now and then, from one thread."""
 
-    def __init__(self, run: RunFolder) -> None:
-        """Begin before the first event."""
+    def __init__(self, run: RunFolder, pause: Callable[[], None] | None = None) -> None:
+        """Begin before the first event.
+
+        Args:
+            run: to be watched.
+            pause: as for `RunFolder.events`.
+        """
         self.run = run
+        self._pause = pause
         self._offset = 0
         self._state = RunState()
         self._beat: int | None = None
@@ -61,7 +69,7 @@ class RunFollower:
         is_alive = run.is_alive()
         launch = read_launch(run)
         is_launched = launch is not None and is_launch_alive(run, launch)
-        events, self._offset = run.events(self._offset)
+        events, self._offset = run.events(self._offset, self._pause)
         if events:
             self._state, self._heard = fold(events, self._state), time.monotonic()
         has_spoken = launch is None or launch.events_end != self._offset
