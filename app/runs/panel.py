@@ -15,6 +15,7 @@ from app.afterwards import Afterwards
 from app.runs.curves import Curves
 from app.runs.facts_tab import FactsTab
 from app.runs.head import RunHead
+from app.runs.impact_tab import ImpactTab
 from app.runs.log_tab import LogTab
 from app.runs.samples_tab import SamplesTab
 from app.runs.trouble_card import TroubleCard
@@ -63,6 +64,7 @@ class RunPanel(QWidget):
         self.samples = SamplesTab(session, watch)
         self.log = LogTab(session, watch)
         self.facts = FactsTab(session)
+        self.impact = ImpactTab(session, watch)
         self.tabs = QTabWidget()
         self.tabs.setDocumentMode(True)
         self.tabs.tabBar().setFocusPolicy(Qt.FocusPolicy.NoFocus)
@@ -71,6 +73,7 @@ class RunPanel(QWidget):
             (self.samples, "Samples"),
             (self.log, "Log"),
             (self.facts, "Facts"),
+            (self.impact, "Impact"),
         ):
             self.tabs.addTab(widget, title)
         self.tabs.setCornerWidget(self.curves.readout)
@@ -230,6 +233,7 @@ class RunPanel(QWidget):
         self.samples.show_samples(run_id, () if report is None else report.state.samples)
         self.log.show_report(run_id, report)
         self.facts.show_run(entry, report)
+        self.impact.show_run(entry, report)
 
     def _show_trouble(self, entry: RunEntry | None, report: RunReport | None) -> None:
         trouble = None if entry is None else entry.trouble
