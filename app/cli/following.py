@@ -251,16 +251,6 @@ def waiting_text(event: ev.Waiting) -> str:
     return f"Waiting for {event.device}: starts after the run {Path(event.run).name}{behind}."
 
 
-def device_use_text(event: ev.DeviceUsed) -> str:
-    """How busy the device is, such as ``93 % busy, 4.2 of 24 GB``; what is not known is left out."""
-    busy = f"{percent(event.busy)} busy" if math.isfinite(event.busy) else ""
-    used = event.memory_bytes / 1e9
-    memory = f"{used:.1f} GB of memory" if used else ""
-    if used and event.memory_total:
-        memory = f"{used:.1f} of {event.memory_total / 1e9:.0f} GB"
-    return ", ".join(part for part in (busy, memory) if part)
-
-
 def _interrupt(run: RunFolder, screen: Screen, interruptions: int) -> None:
     if interruptions == 1:
         run.request_stop()

@@ -76,9 +76,10 @@ def read_samples(path: Path) -> Samples:
         DataError: it is missing, damaged, or none of samples.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
+        # Opened here: numpy leaves a damaged archive open.
+        with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
             arrays: dict[str, NDArray[Any]] = {name: file[name] for name in _ARRAYS}
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, KeyError, EOFError, TypeError, zipfile.BadZipFile) as error:
         found = getattr(error, "strerror", None) or f"{type(error).__name__}: {error}"
         raise _refused(path, "a file of samples", found) from error
     crops, points = arrays["crops"], arrays["points_px"]
