@@ -48,6 +48,7 @@ class BackgroundWork(QObject):
         self._proxies_done = False
         self._has_more = False
         self._patch: Job | None = None
+        self._leaving: list[Job] = []
         self._edited: set[int] = set()
         self._is_kept = True
         # A thread that starts within an edit takes the window's time before its views are painted.
@@ -65,7 +66,7 @@ class BackgroundWork(QObject):
         self._settle.setInterval(settle_ms)
         self._settle.timeout.connect(self._next)
         session.project_closing.connect(self.stop)
-        session.source_closing.connect(self.stop)
+        session.source_closing.connect(self._leave_source)
         session.source_changed.connect(self._on_changed)
         session.project_changed.connect(self._on_project_changed)
         session.settings_changed.connect(self._on_changed)
@@ -89,12 +90,26 @@ class BackgroundWork(QObject):
         self._settle.stop()
         self._soon.stop()
         self._edited.clear()
-        jobs = (self._job, self._patch)
+        jobs = (self._job, self._patch, *self._leaving)
         self._job = self._patch = None
+        self._leaving.clear()
         for job in jobs:
             if job is not None:
                 job.cancel()
                 job.wait()
+
+    def _leave_source(self) -> None:
+        """Another source is about to be shown: what is read of this one ends by itself."""
+        self._keep_in_background()
+        for timer in (self._keep_soon, self._settle, self._soon):
+            timer.stop()
+        self._edited.clear()
+        self._is_kept = True
+        leaving = [job for job in (self._job, self._patch) if job is not None]
+        self._job = self._patch = None
+        for job in leaving:
+            job.cancel()
+        self._leaving = [job for job in (*self._leaving, *leaving) if not job.wait(0)]
 
     def _keep_summary(self) -> None:
         """Keep a summary that followed edits, so that the next opening need not make it anew."""

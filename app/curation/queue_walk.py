@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 _MOST_FOLLOWED = 16
 """An edit of more people at frames than this makes the queue stale."""
+_ANEW_MS = 20_000
+"""A training announces a few frames at a time; building goes through the whole recording."""
 _AT_ONCE = 2
 """People at frames that are looked at without a pause, on the window's thread: 15 to 20 ms."""
 
@@ -72,8 +74,8 @@ class QueueWalk(QObject):
         self.first_error_mm = float("nan")
         self.share = 0.0
         self.error = ""
-        for signal in (session.project_closing, session.source_closing):
-            signal.connect(self._stop)
+        session.project_closing.connect(self._stop)
+        session.source_closing.connect(self._leave)
         self._soon = QTimer(self)
         self._soon.setSingleShot(True)
         self._soon.setInterval(0)
@@ -82,6 +84,11 @@ class QueueWalk(QObject):
         session.source_changed.connect(self._spoil)
         session.settings_changed.connect(self._spoil)
         session.edited.connect(self._on_edited)
+        session.taken_up.connect(self._on_taken_up)
+        self._anew = QTimer(self)
+        self._anew.setSingleShot(True)
+        self._anew.setInterval(_ANEW_MS)
+        self._anew.timeout.connect(self._build_anew)
 
     @property
     def item(self) -> QueueItem | None:
@@ -230,6 +237,15 @@ class QueueWalk(QObject):
             self._job = None
         self.changed.emit()
 
+    def _on_taken_up(self, _frames: object) -> None:
+        """Training has predicted on: the queue serves until another one is built, in a while."""
+        if self._queue is not None and not self._anew.isActive():
+            self._anew.start()
+
+    def _build_anew(self) -> None:
+        if self._queue is not None and self._job is None:
+            self.build()
+
     def _on_edited(self, change: Change) -> None:
         self._count_answers(change)
         if self._job is not None:
@@ -274,10 +290,14 @@ class QueueWalk(QObject):
         self.changed.emit()
 
     def _stop(self) -> None:
-        """What the queue reads from is about to be closed."""
-        self._drop_job()
+        """The project that the queue reads from is about to be closed."""
+        self._leave()
         for job in self._leaving:
             job.wait()
+
+    def _leave(self) -> None:
+        """Another source is about to be shown; what is read of this one ends by itself."""
+        self._drop_job()
         self._queue = None
         self._let_go()
 

@@ -67,7 +67,7 @@ class Search(QObject):
         self._settle.setInterval(_SETTLE_MS)
         self._settle.timeout.connect(self._count)
         session.project_closing.connect(self._stop)
-        session.source_closing.connect(self._stop)
+        session.source_closing.connect(self._drop)
         for signal in (
             session.project_changed,
             session.source_changed,
@@ -76,6 +76,7 @@ class Search(QObject):
         ):
             signal.connect(self._count_later)
         session.edited.connect(self._on_edited)
+        session.taken_up.connect(self._on_edited)
 
     @property
     def is_counting(self) -> bool:
@@ -181,7 +182,7 @@ class Search(QObject):
         self.is_judging = False
 
     def _stop(self) -> None:
-        """The same, and wait: what is read is about to be closed."""
+        """The same, and wait: the project is about to be closed."""
         self._drop()
         for job in self._leaving:
             job.wait(60.0)

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from core.project.runs.states import RunState
 
 _KEYS = (Qt.Key.Key_Left, Qt.Key.Key_Right, Qt.Key.Key_Home, Qt.Key.Key_End)
-_SLIDER_PX = 20 * GRID_PX
-_ERRORS = (("mv_mpjpe", "multi-view"), ("sv_mpjpe", "single-view"))
+_SLIDER_PX = 16 * GRID_PX
+_ERRORS = (("mv_mpjpe", "multi"), ("sv_mpjpe", "single"))
 
 
 class _StepSlider(QSlider):
@@ -114,7 +114,7 @@ class RoundSlider(QWidget):
             self.slider.setRange(0, newest)
             self.slider.setValue(place)
         self.slider.setEnabled(has_any and newest > 0)
-        self.slider.setVisible(has_any)
+        self.slider.setVisible(newest > 0)
         self.button.setVisible(has_any and shown is None)
         if state is not None:
             self.label.say(self._words(state, place, shown))
@@ -204,12 +204,12 @@ def _finished(state: RunState) -> tuple[PredictionRoundFinished, ...]:
 
 
 def _round_words(state: RunState, one: PredictionRoundFinished) -> str:
-    """After which step it was made, and what the networks' held-out error was there."""
+    """After which step it was made, and the networks' held-out errors there."""
     words = f"{STAGE_TITLES[one.stage].lower()} {one.step:,}"
     told = [e for e in state.evaluations if e.stage == one.stage and e.step <= one.step]
     metrics = told[-1].metrics if told else {}
     errors = [f"{length(metrics[key])} {name}" for key, name in _ERRORS if key in metrics]
-    return f"{words} · held out {', '.join(errors)}" if errors else words
+    return f"{words} · {', '.join(errors)}" if errors else words
 
 
 def _close(source: RunSource) -> None:

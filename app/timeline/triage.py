@@ -59,7 +59,7 @@ class Triage(QObject):
         session.summary_changed.connect(self._on_summary_changed)
         session.edited.connect(self._on_edited)
         session.project_closing.connect(self._stop)
-        session.source_closing.connect(self._stop)
+        session.source_closing.connect(self._drop)
 
     @property
     def is_settled(self) -> bool:
@@ -81,7 +81,7 @@ class Triage(QObject):
 
     def _on_summary_changed(self, summary: RecordingSummary | None) -> None:
         if summary is None:
-            self._stop()
+            self._drop()
             self.judged = self._seen = None
         elif self.judged is None or self.judged.persons != summary.persons:
             self._read()
@@ -94,7 +94,7 @@ class Triage(QObject):
             self._leaving.append(job)
 
     def _stop(self) -> None:
-        """What is read from is about to be closed."""
+        """The project is about to be closed."""
         self._drop()
         for job in self._leaving:
             job.wait()

@@ -1,0 +1,90 @@
+"""Going back through the rounds of a run, by mouse and keys."""
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
+
+from app.runs import RunWatch
+from app.runs.round_slider import RoundSlider
+from core.project.runs.config import TrainConfig
+from core.project.runs.events import Evaluated, StageStarted
+from core.project.runs.folder import RunFolder
+from tests.curation.predicted_rounds import predict
+
+
+@pytest.fixture
+def run(editable_session):
+    project = editable_session.project
+    run = RunFolder.create(
+        project.path / "runs", TrainConfig(), project_dir=project.path, name="try"
+    )
+    for number, frames in ((1, [0, 1, 3]), (2, [0, 1])):
+        predict(project, run, number, frames, seed=number)
+    with run.lock():
+        run.append(StageStarted(stage="finetune", steps=100, first_step=0))
+        run.append(Evaluated(stage="finetune", step=100, metrics={"mv_mpjpe": 43.2}))
+    return run
+
+
+@pytest.fixture
+def slider(qtbot, editable_session, run):
+    watch = RunWatch(editable_session)
+    widget = RoundSlider(editable_session, watch)
+    qtbot.addWidget(widget)
+    widget.resize(520, 40)
+    widget.show()
+    widget.choose(run.id)
+    qtbot.waitUntil(lambda: watch.report(run.id) is not None, timeout=10_000)
+    yield widget
+    watch.close()
+
+
+def test_that_a_button_shows_a_run_and_arrows_go_through_its_rounds(
+    qtbot, editable_session, slider, run
+):
+    session = editable_session
+    assert "The views show Detections" in slider.label.toolTip()
+    QTest.mouseClick(slider.button, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: session.source.name == run.id, timeout=10_000)
+    assert session.source.round is None
+    assert not slider.button.isVisible()
+    slider.slider.setFocus()
+    rounds = []
+    keys = (Qt.Key.Key_Left, Qt.Key.Key_Left, Qt.Key.Key_Left, Qt.Key.Key_Right, Qt.Key.Key_End)
+    for key in keys:
+        QTest.keyClick(slider.slider, key)
+        rounds.append(session.source.round)
+    assert rounds == [2, 1, 1, 2, None]
+    assert slider.label.toolTip().startswith("Newest")
+
+
+def test_that_a_round_tells_its_step_and_its_held_out_error(qtbot, editable_session, slider, run):
+    QTest.mouseClick(slider.button, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: editable_session.source.name == run.id, timeout=10_000)
+    slider.slider.setFocus()
+    QTest.keyClick(slider.slider, Qt.Key.Key_Home)
+    assert editable_session.source.round == 1
+    told = slider.label.toolTip()
+    assert told.startswith("Round 1 of 2 · fine-tuning 100")
+    assert "43 mm" in told
+
+
+def test_that_a_frame_that_a_round_lacks_shows_what_was_shown_before_the_run(
+    qtbot, editable_session, slider, run
+):
+    session = editable_session
+    QTest.mouseClick(slider.button, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: session.source.name == run.id, timeout=10_000)
+    slider.slider.setFocus()
+    QTest.keyClick(slider.slider, Qt.Key.Key_Left)
+    assert session.source.round == 2
+    assert session.source.answering(1).round == 2
+    assert session.source.answering(3).name == "detections"
+
+
+def test_that_another_source_chosen_elsewhere_is_told(qtbot, editable_session, slider, run):
+    QTest.mouseClick(slider.button, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: editable_session.source.name == run.id, timeout=10_000)
+    editable_session.set_source(None)
+    assert "The views show Detections" in slider.label.toolTip()
+    assert slider.button.isVisible()
