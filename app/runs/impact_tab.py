@@ -20,19 +20,20 @@ from app.format import duration, length, percent
 from app.jobs import Job
 from app.runs.plot import Curve, CurvePlot
 from app.theme import GRID_PX, theme_named
+from core.project import Project
 from core.project.runs.folder import RUNS_FOLDER, RunFolder
 from core.retraining.impact import correction_impact, run_before
 from core.retraining.learning_curve import learning_curve, plateau
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from PySide6.QtGui import QShowEvent
 
     from app.runs.watch import RunEntry, RunWatch
     from app.session import Session
     from app.theme import Theme
-    from core.project import Project
     from core.project.runs.following import RunReport
     from core.retraining.impact import Impact
     from core.retraining.learning_curve import CurvePoint, LearningCurve
@@ -66,6 +67,7 @@ class ImpactTab(QScrollArea):
         self._session = session
         self._run: RunFolder | None = None
         self._found: dict[str, _Found] = {}
+        self._failed: dict[str, str] = {}
         self._job: Job | None = None
         self.setWidgetResizable(True)
         self.setFrameShape(QFrame.Shape.NoFrame)
@@ -120,8 +122,9 @@ class ImpactTab(QScrollArea):
         self._look()
 
     def _look(self) -> None:
-        if self._run is not None and self.isVisible() and self._run.id not in self._found:
-            self._work_out(self._run, is_told=False)
+        run = self._run
+        if run is not None and self.isVisible() and run.id not in {*self._found, *self._failed}:
+            self._work_out(run, is_told=False)
 
     def _on_finished(self, run_id: str, report: RunReport) -> None:
         project = self._session.project
@@ -133,22 +136,29 @@ class ImpactTab(QScrollArea):
         project = self._session.project
         if project is None or self._job is not None:
             return
+        folder = project.path
         job = self._job = Job(
-            "Comparing trainings", lambda progress: _worked_out(project, run, progress)
+            "Comparing trainings", lambda progress: _worked_out(folder, run, progress)
         )
         job.progressed.connect(self._on_progress)
-        job.finished.connect(lambda found: self._keep(found, is_told=is_told))
-        job.failed.connect(self.text.setText)
+        job.finished.connect(lambda found: self._keep(job, found, is_told=is_told))
+        job.failed.connect(lambda error: self._on_failed(job, run.id, error))
         job.ended.connect(lambda: self._on_ended(job))
         job.start()
         self._write()
 
-    def _keep(self, found: _Found, *, is_told: bool) -> None:
+    def _keep(self, job: Job, found: _Found, *, is_told: bool) -> None:
+        if job is not self._job:
+            return  # of a project that was closed since
         # A newer run changes the curve of all.
         self._found = {found.run_id: found}
         if is_told and found.impact is not None:
             self._session.message_posted.emit(found.impact.sentence)
         self._write()
+
+    def _on_failed(self, job: Job, run_id: str, error: str) -> None:
+        if job is self._job:
+            self._failed = {run_id: error}  # not asked for again and again
 
     def _on_progress(self, done: int, total: int, left_s: float) -> None:
         if self._run is not None and self._run.id not in self._found and total:
@@ -159,12 +169,13 @@ class ImpactTab(QScrollArea):
         if job is self._job:
             self._job = None
             self._write()
+            self._look()
 
     def _forget(self) -> None:
         if self._job is not None:
             self._job.cancel()
             self._job = None
-        self._found, self._run = {}, None
+        self._found, self._failed, self._run = {}, {}, None
         self._write()
 
     def _write(self, _display: object = None) -> None:
@@ -173,6 +184,8 @@ class ImpactTab(QScrollArea):
         self.table.setVisible(found is not None and bool(found.curve.points))
         if self._run is None:
             self.text.setText(_EMPTY)
+        elif found is None and self._run.id in self._failed:
+            self.text.setText(self._failed[self._run.id])
         elif found is None:
             self.text.setText("Comparing with the training before …")
         else:
@@ -196,10 +209,14 @@ class ImpactTab(QScrollArea):
         self.plot.show_curves(curves, 0.5, len(points) + 0.5)
 
 
-def _worked_out(project: Project, run: RunFolder, progress: Progress) -> _Found:
-    before = run_before(project, run)
-    impact = None if before is None else correction_impact(project, before, run, progress=progress)
-    return _Found(run_id=run.id, impact=impact, curve=learning_curve(project))
+def _worked_out(folder: Path, run: RunFolder, progress: Progress) -> _Found:
+    """By a project of its own, so that the window may close the open one at any time."""
+    with Project.open(folder, read_only=True) as project:
+        before = run_before(project, run)
+        impact = None
+        if before is not None:
+            impact = correction_impact(project, before, run, progress=progress)
+        return _Found(run_id=run.id, impact=impact, curve=learning_curve(project))
 
 
 def _told(found: _Found) -> str:
