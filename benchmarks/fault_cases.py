@@ -188,7 +188,7 @@ def full_file_system(project: Path, mounted: Path) -> Case:
 
     Args:
         project: on another one.
-        mounted: an empty file system of a few megabytes.
+        mounted: an empty file system of a few hundred megabytes.
     """
     case = Case(fault="file system full (tmpfs)")
     patient = Patient(project, new_run(project, "tiny", runs=mounted / "runs"))
@@ -196,11 +196,11 @@ def full_file_system(project: Path, mounted: Path) -> Case:
     watched(patient.run, lambda report: report.state.checkpoint is not None, process=process)
     filler = mounted / "filler"
     with filler.open("wb", buffering=0) as file:
-        try:
-            while process.poll() is None:
+        while process.poll() is None:
+            try:
                 file.write(bytes(1 << 12))
-        except OSError:
-            pass
+            except OSError:
+                time.sleep(_PAUSE_S)
     process.wait(timeout=120)
     wounds = patient.look(time.monotonic(), process.pid)
     case.tell(wounds.title or wounds.status, wounds.told_s)

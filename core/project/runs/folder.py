@@ -7,6 +7,7 @@
     events.jsonl    what the trainer said                     `core.project.runs.events`
     alive.lock      held by a living trainer                  `core.project.runs.liveness`
     holder.json heartbeat STOP exit.json launch.json stderr.log
+    reserve         room for a trainer's last words where the disk is full
     wanted.json     frames to predict first           `core.project.runs.wanted`
     checkpoints/ predictions/ samples/
 
@@ -65,6 +66,7 @@ RUN_SCHEMA = 1
 _RUN, _CONFIG, _LABELS, _EVENTS = "run.toml", "config.toml", "labels.db", "events.jsonl"
 LOCK_FILE, _HOLDER, _HEARTBEAT = "alive.lock", "holder.json", "heartbeat"
 _STOP, _EXIT, _STDERR = "STOP", "exit.json", "stderr.log"
+_RESERVE, _RESERVE_BYTES = "reserve", 1 << 16
 _WRITTEN = ("checkpoints", "predictions", "evaluations", "samples")
 _SMALL = 1 << 20
 _LOCK_WAIT_S = 2.0  # longer than anybody who only asks could hold it
@@ -265,6 +267,7 @@ class RunFolder:
             write_text_atomically(self.path / _HOLDER, json.dumps(asdict(me)))
             self._events_fd = event_file.open_for_appending(self.path / _EVENTS)
             self._beats = self.heartbeat() or 0
+            (self.path / _RESERVE).write_bytes(bytes(_RESERVE_BYTES))
         except BaseException:
             lock.release()
             raise
@@ -313,6 +316,8 @@ class RunFolder:
     ) -> None:
         """Say why the trainer leaves: the last event, exit.json; a STOP is consumed.
 
+        What was reserved for it is let go of first, so that a full disk can still be told.
+
         Args:
             status: ``done``, ``stopped``, ``failed`` or ``cancelled``.
             text: one or two sentences.
@@ -326,6 +331,7 @@ class RunFolder:
             code=(0 if status in ("done", "stopped") else 1) if code is None else code,
             time=event.time,
         )
+        (self.path / _RESERVE).unlink(missing_ok=True)
         try:
             self.append(event)
         finally:
