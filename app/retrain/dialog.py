@@ -87,6 +87,7 @@ class RetrainDialog(QDialog):
         self._counting: Job | None = None
         self._lining: Job | None = None
         self._starting: Job | None = None
+        self._is_closed = False
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.setWindowTitle(f"Retrain {self._project.name}")
         self.overview = OverviewPage(session)
@@ -244,6 +245,8 @@ class RetrainDialog(QDialog):
     # What would be used.
 
     def _count(self) -> None:
+        if self._is_closed:
+            return
         project, config = self._project, self._draft.config
         if self._counting is not None:
             self._counting.cancel()
@@ -277,7 +280,7 @@ class RetrainDialog(QDialog):
     # Whose turn it is.
 
     def _look_at_line(self, *_what: object) -> None:
-        if self._lining is not None:
+        if self._lining is not None or self._is_closed:
             return
         device = self._device()
         job = self._lining = Job("Looking who trains", lambda _progress: waiting_line(device))
@@ -373,6 +376,7 @@ class RetrainDialog(QDialog):
 
     def done(self, result: int) -> None:
         """Nothing goes on for a dialog that is closed, but a start that was asked for."""
+        self._is_closed = True
         self._pause.stop()
         self.overview.estimate.stop()
         for job in (self._counting, self._lining):

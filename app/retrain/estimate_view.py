@@ -43,6 +43,7 @@ class EstimateView(QWidget):
         self._session = session
         self._config: TrainConfig | None = None
         self._job: Job | None = None
+        self._is_anew = False
         self.estimate: Estimate | None = None
         self.title = QLabel()
         self.title.setFont(font(TITLE_PT, bold=True))
@@ -66,6 +67,9 @@ class EstimateView(QWidget):
         column.addWidget(self.shares)
         column.addWidget(self.bar)
         column.addWidget(self.detail)
+        column.addStretch(1)
+        # As high as an answer is, so that nothing below moves when it comes.
+        self.setMinimumHeight(12 * GRID_PX)
         self._pause = QTimer(self)
         self._pause.setSingleShot(True)
         self._pause.setInterval(_PAUSE_MS)
@@ -82,7 +86,7 @@ class EstimateView(QWidget):
         if config == self._config:
             return
         self.stop()
-        self._config, self.estimate = config, None
+        self._config, self.estimate, self._is_anew = config, None, False
         self._show("Measuring the time…", "A short warm-up of the trainer on this machine.")
         self._pause.start()
 
@@ -101,12 +105,12 @@ class EstimateView(QWidget):
             job.cancel()
 
     def _look(self) -> None:
-        project, config = self._session.project, self._config
+        project, config, is_anew = self._session.project, self._config, self._is_anew
         if project is None or config is None:
             return
 
         def work(progress: Progress) -> Estimate:
-            known = known_estimate(project, config)
+            known = None if is_anew else known_estimate(project, config)
             return known or measured_estimate(project, config, progress)
 
         job = self._job = Job("Measuring the time", work)
@@ -127,26 +131,31 @@ class EstimateView(QWidget):
         self._job, self.estimate = None, estimate
         self._show(*_texts(estimate))
         self.shares.show_shares(estimate)
+        self._offer("Measure again")
         self.changed.emit()
 
     def _on_failed(self, job: Job, text: str) -> None:
         if job is self._job:
             self._job = None
             self._show("Time not known", text)
-            self.button.setText("Measure")
-            self.button.show()
+            self._offer("Measure")
             self.changed.emit()
 
     def _on_button(self) -> None:
         if self.is_measuring:
             self.stop()
             self._show("Time not measured", "It can be started all the same.")
-            self.button.setText("Measure")
-            self.button.show()
+            self._offer("Measure")
             self.changed.emit()
         elif self._config is not None:
+            # What was measured before may have been on a machine that was busier, or less so.
             config, self._config = self._config, None
             self.ask(config)
+            self._is_anew = True
+
+    def _offer(self, text: str) -> None:
+        self.button.setText(text)
+        self.button.show()
 
     def _show(self, title: str, detail: str) -> None:
         self.title.setText(title)

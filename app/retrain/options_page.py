@@ -141,6 +141,11 @@ class OptionsPage(QWidget):
         """The first value that was refused; empty where all are right."""
         return next(iter(self._refused.values()), "")
 
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """All options, in their order."""
+        return tuple(self._rows)
+
     def item(self, key: str) -> QTreeWidgetItem:
         """The line of an option."""
         return self._items[key]

@@ -75,7 +75,7 @@ def face_of(project: Project | None, runs: Runs, since: Since | None) -> ButtonF
         return ButtonFace(tip=tip)
     if not since:
         return ButtonFace(tip=f"Retrain…: no new labels since the run {since.run}.")
-    num = since.hand_joints or len(since.reviews)
+    num = since.hand_joints or len(since.reviews) or len(since.tracks)
     badge = f"{_MAX_BADGE}+" if num > _MAX_BADGE else f"{num}"
     frames = counted(len(since.frames), "frame")
     tip = f"Retrain…: {since.text} in {frames} since the run {since.run}."

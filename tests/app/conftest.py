@@ -54,7 +54,9 @@ def make_window(qtbot, court_project, tmp_path):
     windows = []
 
     def make() -> MainWindow:
-        window = MainWindow(preferences=Preferences(tmp_path / "preferences.ini"))
+        preferences = Preferences(tmp_path / "preferences.ini")
+        preferences.set_closing("leave")  # a question at the end of a test is answered by nobody
+        window = MainWindow(preferences=preferences)
         windows.append(window)
         window.resize(1600, 900)
         window.show()
@@ -77,7 +79,9 @@ def make_window(qtbot, court_project, tmp_path):
 def shared_window(qapp, court_project, tmp_path_factory):
     """One window for the tests of a module: making one costs seconds."""
     folder = tmp_path_factory.mktemp("window")
-    window = MainWindow(preferences=Preferences(folder / "preferences.ini"))
+    preferences = Preferences(folder / "preferences.ini")
+    preferences.set_closing("leave")
+    window = MainWindow(preferences=preferences)
     window.resize(1600, 900)
     window.show()
     window.activateWindow()
