@@ -1,0 +1,225 @@
+"""Waiting, device use, reasons of failures and the warm-up, each by a run or process of its own."""
+
+import errno
+import json
+import math
+import os
+import sqlite3
+import subprocess
+import sys
+import time
+
+import pytest
+
+from core.errors import CommandRefusedError, DataError
+from core.project.runs import events as ev
+from core.project.runs import trouble as tr
+from core.project.runs.config_io import write_config
+from core.project.runs.estimate import estimate_from, read_warmup, warmup_command
+from core.project.runs.following import report_of
+from core.project.runs.turns import take_turn, waiting_line
+from trainer import device_use
+from trainer.context import TrainingFailedError
+from trainer.device import chosen_device
+from trainer.failing import failure
+from trainer.feedback import Feedback
+from trainer.process import execute
+from trainer.waiting import devices_here
+
+
+def said(run, kind):
+    return [event for event in run.events()[0] if isinstance(event, kind)]
+
+
+def wait_for(question, seconds=60.0):
+    until = time.monotonic() + seconds
+    while not (answer := question()):
+        assert time.monotonic() < until, "it took too long"
+        time.sleep(0.05)
+    return answer
+
+
+@pytest.fixture
+def start(tmp_path, monkeypatch):
+    monkeypatch.setenv("TRILABEL_STATE", str(tmp_path / "state"))
+    started = []
+
+    def begin(run):
+        with run.stderr_log.open("ab") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "trainer", str(run.path)], stdout=log, stderr=log
+            )
+        started.append(process)
+        return process
+
+    yield begin
+    for process in started:
+        process.kill()
+        process.wait()
+
+
+def test_a_run_waits_for_the_one_at_work_and_then_trains(make_run, start, tmp_path):
+    held = take_turn("cpu", tmp_path / "other")
+    run = make_run("pretrain.steps=2")
+    process = start(run)
+    wait_for(lambda: report_of(run).status == "waiting")
+    (waiting,) = said(run, ev.Waiting)
+    assert (waiting.device, waiting.ahead) == ("cpu", 1)
+    assert waiting.run == str(tmp_path / "other")
+    assert run.heartbeat() is not None
+    held.give_back()
+    assert process.wait(120) == 0
+    assert report_of(run).status == "done"
+    assert waiting_line("cpu") == ()
+
+
+def test_a_run_that_waits_stops_when_it_is_asked_to(make_run, start, tmp_path):
+    held = take_turn("cpu", tmp_path / "other")
+    run = make_run()
+    process = start(run)
+    wait_for(lambda: report_of(run).status == "waiting")
+    run.request_stop()
+    assert process.wait(30) == 0
+    report = report_of(run)
+    assert (report.status, report.state.started) == ("stopped", None)
+    assert [ticket.run.name for ticket in waiting_line("cpu")] == ["other"]
+    held.give_back()
+
+
+@pytest.mark.parametrize("how", ["option", "own process"])
+def test_a_run_that_need_not_wait_does_not(make_run, start, tmp_path, monkeypatch, how):
+    monkeypatch.setenv("TRILABEL_STATE", str(tmp_path / "state"))
+    held = take_turn("cpu", tmp_path / "other")
+    if how == "option":
+        run = make_run("pretrain.steps=1", "run.wait_turn=false")
+        assert start(run).wait(120) == 0
+    else:
+        run = make_run("pretrain.steps=1")
+        assert execute(run.path).status == "done"
+    assert said(run, ev.Waiting) == []
+    held.give_back()
+
+
+def test_without_a_place_for_the_line_a_run_says_so_and_trains(make_run, tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("TRILABEL_STATE", str(tmp_path / "file"))
+    run = make_run("pretrain.steps=1")
+    assert execute(run.path, queue=True).status == "done"
+    assert [event.code for event in said(run, ev.Notice)][:1] == ["no-turns"]
+
+
+def test_the_first_process_of_a_machine_waits_for_all_its_devices(make_run, monkeypatch):
+    options = make_run().config.run
+    assert devices_here(options, chosen_device) == ["cpu"]
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "3")
+    assert devices_here(options, chosen_device) == ["cpu"]
+
+
+def test_device_use_is_said_beside_progress_every_few_seconds(make_run, monkeypatch):
+    monkeypatch.setattr(device_use, "EVERY_S", 0.0)
+    run = make_run("pretrain.steps=3")
+    assert execute(run.path).status == "done"
+    used = said(run, ev.DeviceUsed)
+    assert [(event.stage, event.step) for event in used] == [("pretrain", s) for s in (1, 2, 3)]
+    assert all(0 <= event.busy <= 1 for event in used)
+    assert all(0 < event.memory_bytes < event.memory_total for event in used)
+    assert sum(event.busy for event in used) > 0
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), tr.DISK_FULL),
+        (OSError(errno.EFBIG, "File too large"), tr.DISK_FULL),
+        (sqlite3.OperationalError("database or disk is full"), tr.DISK_FULL),
+        (RuntimeError("PytorchStreamWriter failed writing file data/3"), tr.DISK_FULL),
+        (OSError("Can't write data (errno = 28, error message = ...)"), tr.DISK_FULL),
+        (PermissionError(errno.EACCES, "Permission denied"), tr.UNEXPECTED),
+        (DataError("a.toml", expected="b", found="c", remedy="D."), tr.BAD_FILE),
+        (CommandRefusedError("No."), tr.REFUSED),
+        (TrainingFailedError("Diverged.", tr.NOT_FINITE), tr.NOT_FINITE),
+        (RuntimeError("CUDA out of memory. Tried to allocate"), tr.OUT_OF_MEMORY),
+        (MemoryError("Unable to allocate 4 GiB"), tr.OUT_OF_MEMORY),
+        (ValueError("what?"), tr.UNEXPECTED),
+    ],
+)
+def test_a_failure_has_a_reason_for_programs_and_words_for_people(error, reason):
+    text, found = failure(error)
+    assert found == reason
+    assert text
+
+
+def test_a_full_disk_is_found_behind_another_error():
+    error = RuntimeError("cannot save")
+    error.__cause__ = OSError(errno.ENOSPC, "No space left on device")
+    text, reason = failure(error)
+    assert (text.startswith(tr.NO_ROOM), reason) == (True, tr.DISK_FULL)
+
+
+def test_a_failed_run_tells_its_reason(make_run):
+    run = make_run("data.protocol=nowhere")
+    finished = execute(run.path)
+    assert (finished.status, finished.reason) == ("failed", tr.BAD_FILE)
+    assert report_of(run).state.finished == said(run, ev.RunFinished)[0]
+
+
+def test_feedback_keeps_to_its_share_but_the_first_frames_always_come(make_run, monkeypatch):
+    shown = []
+
+    def show(self, *arguments, **others):
+        outcome = original(self, *arguments, **others)
+        shown.append((outcome.num_moments, self.spent_s, time.monotonic() - self._began))
+        return outcome
+
+    original = Feedback.show
+    monkeypatch.setattr(Feedback, "show", show)
+    run = make_run("run.feedback=true", "run.evaluate_every=1", "pretrain.steps=9")
+    run.want_frames([5])
+    assert execute(run.path).status == "done"
+    assert len(shown) == 8
+    assert shown[0][0] > 0
+    assert said(run, ev.Predicted)[0].first_frame <= 5 < said(run, ev.Predicted)[0].stop_frame
+    first_s = shown[0][1]
+    for _, spent_s, elapsed_s in shown[1:]:
+        assert spent_s <= first_s + 0.3 * elapsed_s
+
+
+def test_a_warm_up_measures_every_stage_and_leaves_nothing(match, make_run, tmp_path):
+    config = make_run(stages=("pretrain", "finetune", "lift", "predict")).config
+    before = sorted(path for path in match.rglob("*"))
+    file, place = tmp_path / "config.toml", tmp_path / "answers"
+    place.mkdir()
+    write_config(file, config)
+    done = subprocess.run(
+        warmup_command(match, file, place / "warm.json"),
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+    assert done.returncode == 0, done.stderr
+    told = [json.loads(line)["done"] for line in done.stdout.splitlines()]
+    assert told == sorted(told)
+    assert told[-1] == 1.0
+    assert sorted(path for path in match.rglob("*")) == before
+    assert [path.name for path in place.iterdir()] == ["warm.json"]
+    warmup = read_warmup(place / "warm.json")
+    assert warmup is not None
+    assert warmup.seconds_per_step.keys() == {"pretrain", "finetune", "lift"}
+    assert warmup.counts.labelled > 0
+    assert warmup.counts.uncut == 1.0
+    assert math.isfinite(estimate_from(warmup, config).total_s)
+
+
+def test_a_warm_up_that_cannot_be_made_says_why(tmp_path, make_run):
+    write_config(tmp_path / "config.toml", make_run().config)
+    out = tmp_path / "warm.json"
+    done = subprocess.run(
+        warmup_command(tmp_path / "none.trilabel", tmp_path / "config.toml", out),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "none.trilabel" in done.stderr
+    assert not out.exists()
