@@ -31,6 +31,7 @@ from app.runs.manager_table import BEGUN, COLUMNS, NAME, NOTE, SORT_ROLE, RunRow
 from app.runs.manager_work import Details, read_details
 from app.theme import GRID_PX
 from core.project.runs import managing
+from core.project.runs.events import Evaluated
 from core.retraining.side_by_side import compare_runs
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ class RunManager(QDialog):
         super().__init__(parent)
         self._session, self._watch = session, watch
         self._project = session.require_project()
-        self._jobs: set[Job] = set()
+        self._jobs: dict[Job, Callable[[Any], None]] = {}
         self._comparing: Job | None = None
         self._compared: tuple[str, ...] = ()
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
@@ -169,7 +170,7 @@ class RunManager(QDialog):
         watch.listed.connect(self._on_listed)
         watch.reported.connect(self._on_reported)
         watch.finished.connect(self._read)
-        session.project_closing.connect(self.reject)
+        session.project_closing.connect(self.close)
         self.rows.edited.connect(self._on_edited)
         self.table.selectionModel().selectionChanged.connect(self._on_selected)
         self.table.doubleClicked.connect(self._on_double_clicked)
@@ -212,7 +213,8 @@ class RunManager(QDialog):
     def _on_reported(self, run_id: str, report: RunReport) -> None:
         self.rows.take_report(run_id, report)
         self.tools.show_rows(self._selected_rows(), is_same=True)
-        if run_id in self._compared and report.events:
+        if run_id in self._compared and any(isinstance(it, Evaluated) for it in report.events):
+            # Reading all of a living run again is worth a new error, not each line of progress.
             self._compared = ()
             self._later.start()
 
@@ -300,20 +302,25 @@ class RunManager(QDialog):
 
     # Work.
 
-    def _do(
-        self, title: str, work: Callable[[Any], Any], then: Callable[[Any], None] | None = None
-    ) -> None:
+    def _do(self, title: str, work: Callable[[Any], Any], then: Callable[[Any], None]) -> None:
         job = Job(title, work)
-        self._jobs.add(job)
-        if then is not None:
-            job.finished.connect(then)
+        self._jobs[job] = then
+        # Bound methods, no functions: they end with the dialog, which may go before its jobs.
+        job.finished.connect(self._on_finished)
         job.failed.connect(self._on_failed)
-        job.ended.connect(lambda: self._on_ended(job))
+        job.ended.connect(self._on_ended)
         job.start()
         self._set_busy()
 
-    def _on_ended(self, job: Job) -> None:
-        self._jobs.discard(job)
+    def _on_finished(self, answer: object) -> None:
+        job = self.sender()
+        assert isinstance(job, Job)
+        self._jobs[job](answer)
+
+    def _on_ended(self) -> None:
+        job = self.sender()
+        assert isinstance(job, Job)
+        del self._jobs[job]
         self._set_busy()
 
     def _set_busy(self) -> None:

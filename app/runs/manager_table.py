@@ -233,7 +233,7 @@ def _edited_text(row: Row, column: int) -> str:
 
 def _sorted_by(row: Row, column: int) -> str | float:
     if column == BEGUN:
-        return row.entry.id
+        return row.entry.created or row.entry.id
     if column == SIZE:
         return float(row.details.size.total) if row.details else -1.0
     if column in _ERRORS:
