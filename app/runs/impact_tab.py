@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     Progress = Callable[[int, int], bool]
 
 _SHORT_FRAMES = 5_000  # some twenty seconds in the background: told without being asked for
-_PLOT_PX = 160
+_PLOT_PX = 128
 _EMPTY = (
     "This run is not complete.\n\nOnce a training is done, it is set beside the one before it:"
     " which labels were fixed in between, how many pseudo-labels moved, and what became of the"
@@ -81,7 +81,7 @@ class ImpactTab(QScrollArea):
             length,
             has_dots=True,
         )
-        self.plot.setMinimumHeight(_PLOT_PX)
+        self.plot.setFixedHeight(_PLOT_PX)
         self.table = QLabel()
         self.table.setTextFormat(Qt.TextFormat.RichText)
         self.table.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
