@@ -57,6 +57,7 @@ class RoundPanel(QWidget):
     def __init__(self, session: Session) -> None:
         super().__init__()
         self._session = session
+        self._visited: tuple[int, int, int] | None = None
         self.comparing = Comparing(session, self)
         self.listing = Listing(session, self)
         self.judging = Judging(session, self)
@@ -196,13 +197,21 @@ class RoundPanel(QWidget):
             raise CommandRefusedError(
                 "No changes are listed: compare two rounds in the Changes panel."
             )
-        left, at = np.flatnonzero(listed.states == 0), self._row()
+        left, at = np.flatnonzero(listed.states == 0), self._visited_row()
         side = left[left > at] if direction > 0 else left[left < at][::-1]
         if not len(side):
             where = "after" if direction > 0 else "before"
             raise CommandRefusedError(f"No change left to judge {where} this one.")
         self.list.selectRow(int(side[0]))
         self._go_to(self.changes.index(int(side[0]), 0))
+
+    def _visited_row(self) -> int:
+        """Where the walk through the list has got to; -1 before it begins."""
+        listed = self.listing.listed
+        if listed is None or self._visited is None:
+            return -1
+        found = np.flatnonzero((listed.rows.keys == self._visited).all(axis=1))
+        return int(found[0]) if len(found) else -1
 
     def _row(self) -> int:
         """The selected row; -1 where none is."""
@@ -214,7 +223,7 @@ class RoundPanel(QWidget):
         if listed is None:
             return
         row = index.row()
-        frame, person, joint = self.changes.key_at(row)
+        frame, person, joint = self._visited = self.changes.key_at(row)
         camera = int(listed.rows.camera[row])
         self._session.set_frame(frame)
         self._session.select(
@@ -280,6 +289,8 @@ class RoundPanel(QWidget):
         self._show_page()
 
     def _show_page(self, _what: object = None) -> None:
+        if self._session.diff is None:
+            self._visited = None
         session, comparing = self._session, self.comparing
         has_list = session.diff is not None and bool(len(session.diff.frames))
         self._pages.setCurrentIndex(1 if has_list else 0)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 
+from app.scene.before import before_strokes, selected_row, shown_diagnosis
 from app.scene.evidence import NO_ELLIPSOIDS, hover_strokes, joint_strokes, person_ellipsoids
 from app.scene.figures import (
     NOBODY,
@@ -203,12 +204,12 @@ class SceneContent:
 
     def _build_people(self, stage: Stage, project: Project) -> None:
         session = self._session
-        self.figures = place_figures(stage, session.diagnosis)
+        self.figures = place_figures(stage, shown_diagnosis(session))
         strokes = figure_strokes(
             stage,
             self.figures,
             project.skeleton.bones,
-            session.person_row,
+            selected_row(session, self.figures),
             self.theme,
             size=session.display.point_size / _USUAL_POINT_SIZE,
         )
@@ -220,7 +221,8 @@ class SceneContent:
         """Those of the selected person, worked out once for all joints selected in turn."""
         session = self._session
         row, diagnosis, ellipsoids = session.person_row, session.diagnosis, NO_ELLIPSOIDS
-        if session.display.ellipsoids and diagnosis is not None and row is not None:
+        is_shown = session.display.ellipsoids and not session.is_blinking
+        if is_shown and diagnosis is not None and row is not None:
             known = self._ellipsoids
             if (
                 known is None
@@ -234,13 +236,15 @@ class SceneContent:
         self._drawing.show_ellipsoids(ellipsoids, rgba(self.theme.text, 0.85))
 
     def _build_forms(self, stage: Stage, project: Project) -> None:
-        session, figures, row = self._session, self.figures, self._session.person_row
+        session, figures = self._session, self.figures
+        row = selected_row(session, figures)
+        bones = project.skeleton.bones
         parts = [ghost_strokes(stage, figures, session.ghosts, row, self.theme)]
+        parts.append(before_strokes(session, stage, figures, bones))
         if self.decisions is not None:
             parts.append(review_strokes(figures, self.decisions, row, self.theme))
         if session.preview is not None:
             moved = session.preview.points_mm
-            bones = project.skeleton.bones
             parts.append(drag_strokes(stage, figures, bones, moved, self.drag, self.theme))
         self._drawing.show_forms(np.concatenate(parts))
 
@@ -248,12 +252,13 @@ class SceneContent:
         session = self._session
         row, joint = session.person_row, session.cursor.joint
         strokes = no_strokes()
-        if session.diagnosis is not None and row is not None and joint is not None:
+        diagnosis = None if session.is_blinking else session.diagnosis
+        if diagnosis is not None and row is not None and joint is not None:
             hover = session.hover_target
             strokes = joint_strokes(
                 stage,
                 project.rig,
-                session.diagnosis,
+                diagnosis,
                 row,
                 joint,
                 self.theme,
@@ -309,6 +314,8 @@ class SceneContent:
         session = self._session
         project = session.project
         parts: list[str] = []
+        if session.is_blinking and session.compared is not None:
+            return self._corner(f"before: {session.compared.title}")
         if self.drag_note:
             return self._corner(self.drag_note)
         if self.through is not None and project is not None:

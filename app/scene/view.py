@@ -71,7 +71,8 @@ class SceneView(QWidget):
         Pointer(self._drawing.widget, self)
         session.project_changed.connect(self._on_project_changed)
         session.cursor_changed.connect(self._on_cursor_changed)
-        session.diagnosis_changed.connect(self._on_diagnosis_changed)
+        for signal in (session.diagnosis_changed, session.blink_changed, session.compared_changed):
+            signal.connect(self._on_diagnosis_changed)
         session.hover_changed.connect(self._on_hover_changed)
         session.display_changed.connect(self._on_display_changed)
         session.truth_changed.connect(self._on_truth_changed)

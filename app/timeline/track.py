@@ -15,7 +15,6 @@ from PySide6.QtGui import QColor, QImage, QPainter, QPen
 from PySide6.QtWidgets import QScrollBar, QToolTip, QWidget
 
 from app.afterwards import Afterwards
-from app.format import percent, pixels
 from app.theme import SMALL_PT, Theme, font, person_color, theme_named
 from app.timeline.bins import Span, tick_step, widened, worst_per_column
 from app.timeline.legend import (
@@ -25,6 +24,8 @@ from app.timeline.legend import (
     paint_judged,
     residual_share,
 )
+from app.timeline.round_ticks import RoundTicks
+from app.timeline.tips import told_cell
 from app.timeline.triage import Triage
 from core.diagnosis.summary import NOT_SEEN
 
@@ -64,6 +65,7 @@ class Track(QWidget):
         self._is_scrubbing = False
         self._before_press: Cursor = session.cursor
         self.triage = Triage(session, self)
+        self.round = RoundTicks(session, self)
         self._later = Afterwards(self, self.update, _LATER_MS)
         self._bar = QScrollBar(Qt.Orientation.Vertical, self)
         self._bar.valueChanged.connect(self.update)
@@ -76,6 +78,7 @@ class Track(QWidget):
         session.display_changed.connect(self._on_summary_changed)
         session.edited.connect(self._on_edited)
         self.triage.changed.connect(self._on_summary_changed)
+        self.round.changed.connect(self._on_summary_changed)
 
     def sizeHint(self) -> QSize:
         """Room for a dozen rows."""
@@ -87,7 +90,7 @@ class Track(QWidget):
         return self._span
 
     def set_mode(self, mode: str) -> None:
-        """Colour by ``residual``, by ``discarded`` or by what is left to ``review``."""
+        """Colour by ``residual``, ``discarded``, what is left to ``review``, or is ``changed``."""
         self._mode = mode
         self._on_summary_changed()
 
@@ -227,6 +230,8 @@ class Track(QWidget):
             return "Nobody is seen in this recording: it has no 2D joints"
         if session.summary is None:
             return "Colours follow when the recording has been gone through"
+        if self._mode == "changed" and session.compared is None:
+            return "Nothing is compared: choose a side before in the Changes panel"
         return ""
 
     def _paint_rows(self, painter: QPainter, rect: QRectF) -> None:
@@ -242,6 +247,8 @@ class Track(QWidget):
             values = residual_share(summary.worst_residual_px)
         elif self._mode == "discarded":
             values = summary.share_discarded
+        elif self._mode == "changed":
+            values = self.round.share(summary)
         else:
             values = self.triage.share_left(summary)
         order = [summary.persons.index(p) if p in summary.persons else -1 for p in self._persons()]
@@ -284,9 +291,11 @@ class Track(QWidget):
         left = self.x_of(start) - width / 2 + 1
         tops = {person: self.row_top(row) for row, person in enumerate(self._persons())}
         seen = (summary.wss_bin[start:stop] != NOT_SEEN).sum(axis=2)
-        for frame, column in np.argwhere(
-            (judged.num_judged[start:stop] > 0) | judged.is_changed[start:stop]
-        ).tolist():
+        is_changed = judged.is_changed[start:stop]
+        if self.round.ticks is not None:
+            frames = range(start, min(stop, summary.num_frames))
+            is_changed = np.nan_to_num(self.round.share(summary, frames)) > 0
+        for frame, column in np.argwhere((judged.num_judged[start:stop] > 0) | is_changed).tolist():
             top = tops.get(judged.persons[column])
             if top is None:
                 continue
@@ -294,7 +303,7 @@ class Track(QWidget):
             share = int(judged.num_judged[start + frame, column]) / max(int(seen[frame, column]), 1)
             if share > 0:
                 paint_judged(painter, cell, min(share, 1.0))
-            if judged.is_changed[start + frame, column]:
+            if is_changed[frame, column]:
                 paint_changed(painter, cell)
 
     def _paint_ruler(self, painter: QPainter, theme: Theme, rect: QRectF) -> None:
@@ -459,32 +468,4 @@ class Track(QWidget):
 
     def tip(self, person: int, frame: int) -> str:
         """What a row says about a frame, in words."""
-        project, summary = self._session.require_project(), self._session.summary
-        text = f"#{person}, frame {frame + project.first_frame_number:,}"
-        if summary is None or person not in summary.persons or frame >= summary.num_frames:
-            return text
-        column = summary.persons.index(person)
-        residual = float(summary.worst_residual_px[frame, column])
-        share = float(summary.share_discarded[frame, column])
-        if not np.isfinite(share):
-            return f"{text}\nnot seen"
-        if np.isfinite(residual):
-            text += f"\nworst leave-one-out residual {pixels(residual)}"
-        text += f"\n{percent(share)} of the joints discarded"
-        if summary.annotated[frame, column]:
-            text += "\nannotated by hand"
-        return text + self._told_judged(frame, column)
-
-    def _told_judged(self, frame: int, column: int) -> str:
-        judged, summary = self.triage.judged, self._session.summary
-        if judged is None or summary is None or judged.persons != summary.persons:
-            return ""
-        number = int(judged.num_judged[frame, column])
-        rejected = int(judged.num_rejected[frame, column])
-        seen = int((summary.wss_bin[frame, column] != NOT_SEEN).sum())
-        text = f"\n{number} of {seen} joints judged" if number else "\nnothing judged yet"
-        if rejected:
-            text += f", {rejected} rejected"
-        if judged.is_changed[frame, column]:
-            text += "\nchanged in the newest round"
-        return text
+        return told_cell(self._session, self.triage.judged, self.round.ticks, person, frame)

@@ -28,6 +28,7 @@ _MODES = (
     ("residual", "Worst leave-one-out residual"),
     ("discarded", "Share of joints discarded"),
     ("review", "Left to judge"),
+    ("changed", "Changed in the round"),
 )
 _HINT = "wheel: zoom   right drag: move   double click: all"
 

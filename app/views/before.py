@@ -19,6 +19,7 @@ from app import theme
 from app.views.marking import read_marks
 from app.views.overlay import joint_radius
 from app.views.scene import build_scenes
+from core.curation.round_frame import changed_joints
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from app.views.overlay import OverlayStyle
     from app.views.scene import ViewScene
     from app.views.transform import ViewTransform
-    from core.diagnosis import FrameDiagnosis
 
 _CASING = QColor(0, 0, 0, 110)
 _DASHES = [4.0, 3.0]
@@ -83,28 +83,6 @@ class BeforeLayer:
         if len(key) != len(self._of) or any(a is not b for a, b in zip(key, self._of, strict=True)):
             self._of, self._side = key, before_side(session)
         return self._side
-
-
-def changed_joints(
-    before: FrameDiagnosis, after: FrameDiagnosis, min_mm: float
-) -> NDArray[np.bool_]:
-    """(P, J) of the persons before: moved further, or kept on one side only.
-
-    As in `core.curation.round_diff`, of one frame.
-    """
-    is_changed = np.zeros(before.triangulation.kept.shape, dtype=np.bool_)
-    for row, person in enumerate(before.persons):
-        kept = before.triangulation.kept[row] & before.observed[row].any(axis=0)
-        if person not in after.persons:
-            is_changed[row] = kept
-            continue
-        other = after.persons.index(person)
-        kept_after = after.triangulation.kept[other] & after.observed[other].any(axis=0)
-        apart = after.triangulation.points_mm[other] - before.triangulation.points_mm[row]
-        with np.errstate(invalid="ignore"):
-            has_moved = np.linalg.norm(apart, axis=-1) > min_mm
-        is_changed[row] = (kept != kept_after) | (kept & kept_after & has_moved)
-    return is_changed
 
 
 def before_side(session: Session) -> BeforeSide | None:

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 # Everyone but the selected person.
 _OTHERS_OPACITY = 0.6
+# Narrower views have no room to say that they show the side before.
+_TAGGED_WIDTH = 200.0
 # Between the pointer and what is written beside it.
 _TAG_GAP = 12.0
 _NO_PROJECT = (
@@ -120,15 +122,9 @@ class GridPainting:
             painter.setOpacity(1.0 if marks.row is None else _OTHERS_OPACITY)
             painter.drawPixmap(left, top, people)
             painter.setOpacity(1.0)
-        if self._session.is_blinking:
-            tag = style.glyphs.tag("before", style.theme.text, bold=True)
-            painter.drawPixmap(QPointF(left + _TAG_GAP, top + _TAG_GAP), tag)
-        else:
+        self._paint_before(painter, panel, style)
+        if not self._session.is_blinking:
             self._paint_aids(painter, panel, style)
-        side = self._before.side
-        if side is not None and panel.scene is not None:
-            person = self._session.cursor.person
-            paint_before(painter, side, panel.scene, panel.transform, style, person)
         emphasised = panel.marks_layer(style, marks)
         if emphasised is not None:
             painter.drawPixmap(left, top, emphasised)
@@ -137,6 +133,16 @@ class GridPainting:
         target = self._session.hover_target
         if target is not None:
             chrome.paint_hover(painter, panel, target.person, target.joint, style)
+
+    def _paint_before(self, painter: QPainter, panel: ViewPanel, style: OverlayStyle) -> None:
+        """Where joints were; or, while that is all that is shown, that it is."""
+        side, box = self._before.side, panel.cell.picture
+        if side is not None and panel.scene is not None:
+            person = self._session.cursor.person
+            paint_before(painter, side, panel.scene, panel.transform, style, person)
+        elif self._session.is_blinking and box.width >= _TAGGED_WIDTH:
+            tag = style.glyphs.tag("before", style.theme.text, bold=True)
+            painter.drawPixmap(QPointF(round(box.x) + _TAG_GAP, round(box.y) + _TAG_GAP), tag)
 
     def _paint_aids(self, painter: QPainter, panel: ViewPanel, style: OverlayStyle) -> None:
         """What the other views say of the selected joint: below the person, to be seen past it."""
