@@ -15,15 +15,15 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("run", type=Path, help="folder of the run")
     parser.add_argument("--resume", action="store_true", help="go on from the newest checkpoint")
     given = parser.parse_args(arguments)
-    from trainer.process import execute
+    from trainer.process import execute, say
 
     try:
         finished = execute(given.run, resume=given.resume, queue=True)
     except (DataError, CommandRefusedError) as error:
-        sys.stderr.write(f"trainer: {error}\n")
+        say(f"trainer: {error}\n")
         return 2
     if finished.text:
-        sys.stderr.write(f"trainer: {finished.status}: {finished.text}\n")
+        say(f"trainer: {finished.status}: {finished.text}\n")
     return 0 if finished.status in {"done", "stopped"} else 1
 
 

@@ -15,7 +15,7 @@ import signal
 import sys
 import threading
 import traceback
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -204,7 +204,7 @@ def _keep_traceback(folder: RunFolder) -> None:
         with folder.stderr_log.open("a", encoding="utf-8") as log:
             log.write(text)
     except OSError:
-        sys.stderr.write(text)
+        say(text)
 
 
 def _say_goodbye(folder: RunFolder, finished: RunFinished) -> None:
@@ -212,9 +212,14 @@ def _say_goodbye(folder: RunFolder, finished: RunFinished) -> None:
         folder.finish(finished.status, finished.text, reason=finished.reason)
     except OSError as error:
         # The very disk that cannot be written to: this process's own output is all that is left.
-        sys.stderr.write(
-            f"trainer: {finished.text} (and its folder cannot be written to: {error})\n"
-        )
+        say(f"trainer: {finished.text} (and its folder cannot be written to: {error})\n")
+
+
+def say(text: str) -> None:
+    """Write to this process's own output, which may lie on the very disk that is full."""
+    with suppress(OSError):
+        sys.stderr.write(text)
+        sys.stderr.flush()
 
 
 @contextmanager
