@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     from core.project import Change, Edit
     from core.project.predictions import News
 
+# Asking for pictures of any size reads what a camera's files have.
+_ANY_SIZE_PX = (1, 1)
+
 
 class Session(Document):
     """Everything that can be done to the document.
@@ -71,6 +74,8 @@ class Session(Document):
         recording = project.recording()
         # What is slow the first time (files, imports) happens here, not on the window's thread.
         project.observations(0)
+        for camera in range(len(project.rig)):
+            recording.fitting_size(camera, _ANY_SIZE_PX)
         return OpenedProject(project, recording)
 
     def open_project(self, path: Path) -> None:

@@ -25,8 +25,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from window_editing import EditingRows  # these two stand beside this script
+from window_editing import EditingRows  # these three stand beside this script
 from window_timing import HEAD, NONE_MS, Heartbeat, Timing, memory_mb, until
+from window_training import TrainingRows
 
 if TYPE_CHECKING:
     from app.main_window import MainWindow
@@ -183,6 +184,16 @@ def measure_editing(project: Path) -> None:
         bench.window.close()
 
 
+def measure_training(project: Path) -> None:
+    """Working beside a short training, on a copy."""
+    with tempfile.TemporaryDirectory() as folder:
+        bench = start_window()
+        bench.open(copy_of(project, Path(folder)))
+        bench.settle()
+        TrainingRows(bench).measure()
+        bench.window.close()
+
+
 def measure_match(project: Path, num_steps: int) -> None:
     """All that is done in a window, on a copy of one recording with pictures."""
     with tempfile.TemporaryDirectory() as folder:
@@ -257,22 +268,26 @@ def main() -> None:
     parser.add_argument("--match", type=Path, help="a long match; made there if it is missing")
     parser.add_argument("--steps", type=int, default=10_000, help="default: %(default)s")
     parser.add_argument(
-        "--part", choices=["demo", "long", "editing"], help="only this part, on --project"
+        "--part",
+        choices=["demo", "long", "editing", "training"],
+        help="only this part, on --project (by default the demo match)",
     )
     arguments = parser.parse_args()
+    from app.demo import prepare_demo
     from app.virtual_display import virtual_display
 
     if arguments.part is not None:
+        arguments.project = arguments.project or prepare_demo(None, report=print)
         with virtual_display():
             if arguments.part == "demo":
                 measure_match(arguments.project, arguments.steps)
             elif arguments.part == "editing":
                 measure_editing(arguments.project)
+            elif arguments.part == "training":
+                measure_training(arguments.project)
             else:
                 measure_long(arguments.project)
         return
-    from app.demo import prepare_demo
-
     project = arguments.project or prepare_demo(None, report=print)
     with tempfile.TemporaryDirectory() as temporary:
         match = arguments.match or Path(temporary) / "long.trilabel"

@@ -72,7 +72,7 @@ class JointPage(QScrollArea):
         column.addWidget(self.place)
         column.addStretch()
         self._later = Afterwards(self, self._show)
-        session.project_changed.connect(self._show)
+        session.project_changed.connect(self._on_project_changed)
         session.diagnosis_changed.connect(self._later.ask)
         session.cursor_changed.connect(self._later.ask)
         session.display_changed.connect(self._show)
@@ -82,6 +82,13 @@ class JointPage(QScrollArea):
         """Catch up with what happened while another page was in front."""
         super().showEvent(event)
         self._show()
+
+    def _on_project_changed(self) -> None:
+        """Explain after the views have painted: a project comes in with everything at once."""
+        if self._session.project is None:
+            self._show()
+        else:
+            self._later.ask()
 
     def _on_edited(self, _change: object) -> None:
         self._shown = ()  # a review is no part of the diagnosis
