@@ -21,6 +21,7 @@ from core.project.runs import events as ev
 from core.project.runs.following import RunFollower
 from core.project.runs.launching import cancel_trainer, start_trainer
 from core.project.runs.states import LIVING
+from core.project.runs.trouble import HUNG_S, trouble_of
 
 if TYPE_CHECKING:
     import subprocess
@@ -44,8 +45,9 @@ _ERRORS = {
 }
 _POLL_S = 0.2
 _PLAIN_EVERY_S = 10.0
-_SILENT_S = 60.0
 _BAR, _SHORT_BAR = 24, 6
+# Troubles whose text does not tell what to do; the others' does.
+_WORDS_HELP = {"out-of-memory", "killed", "unexpected"}
 _MAX_LOSSES = 4
 
 
@@ -119,6 +121,11 @@ def follow_run(
 def outcome(run: RunFolder, report: RunReport, again: str = "") -> str:
     """One line about how a run ended, and what can be done next."""
     text = f"Run {run.id}: {report.status}. {report.text}".rstrip()
+    trouble = trouble_of(report) if report.status in ("failed", "killed") else None
+    if trouble is not None and trouble.why not in text:
+        text += f" {trouble.why}"
+    if trouble is not None and trouble.code in _WORDS_HELP:
+        text += f"\n{trouble.todo}"
     if not again and report.state.checkpoint:
         again = f"trilabel train {_place(run)} --resume {run.id}"
     if again and report.status in ("stopped", "cancelled", "failed", "killed"):
@@ -173,7 +180,7 @@ class Screen:
             self.line(progress_text(progress))
 
     def _show_silence(self, report: RunReport) -> None:
-        is_silent = report.silent_s > _SILENT_S
+        is_silent = report.silent_s > HUNG_S
         if is_silent and not self._has_said_silence:
             self.line(f"The trainer has shown no sign of life for {duration(report.silent_s)}.")
         self._has_said_silence = is_silent
