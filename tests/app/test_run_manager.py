@@ -4,11 +4,14 @@ import time
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import QPoint, Qt
+from PySide6.QtCore import QPoint, QPointF, Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QFileDialog, QLineEdit
 from shiboken6 import isValid
 
+from app.main_window import MainWindow
+from app.preferences import Preferences
+from app.retrain import RetrainDialog
 from app.runs.manager import RunManager
 from app.runs.manager_table import COLUMNS, NAME, NOTE
 from app.runs.watch import RunWatch
@@ -118,6 +121,17 @@ def cell(manager, name, column):
     return manager.table.model().index(row_at(manager, name), column).data()
 
 
+def read_at(page, step):
+    """What a page of curves says with the pointer at a step, and a pixel beside it."""
+    plot, box = page.plot, page.plot.getViewBox()
+    (_, (low, high)) = box.viewRange()
+    spot = plot.mapFromScene(box.mapViewToScene(QPointF(step, (low + high) / 2)))
+    for away in (1, 0):
+        QTest.mouseMove(plot.viewport(), spot + QPoint(away, 0))
+        QTest.qWait(20)  # pyqtgraph drops what comes too quickly
+    return page.reading.text()
+
+
 def test_runs_stand_in_the_table_the_newest_first(manager):
     shown = [
         manager.table.model().index(row, NAME).data()
@@ -177,11 +191,7 @@ def test_two_runs_lie_over_one_another_and_tell_how_they_differ(qtbot, manager):
     assert view.curves.measure.currentText() == "MPJPE multi-view, mm"
     assert "one 50 mm" in view.curves.reading.text()
     assert "two 46 mm" in view.curves.reading.text()
-    box = view.curves.plot.getViewBox()
-    spot = view.curves.plot.mapFromScene(box.mapViewToScene(QPoint(20, 50)).toPoint())
-    QTest.mouseMove(view.curves.plot.viewport(), spot + QPoint(3, 0))
-    QTest.mouseMove(view.curves.plot.viewport(), spot)
-    qtbot.waitUntil(lambda: "at step" in view.curves.reading.text(), timeout=5_000)
+    qtbot.waitUntil(lambda: "at step" in read_at(view.curves, 20.0), timeout=5_000)
     bar = view.tabBar()
     QTest.mouseClick(bar, _LEFT, _NONE, bar.tabRect(1).center())
     cells = [
@@ -306,15 +316,44 @@ def test_a_project_without_runs_is_told_how_to_get_some(qtbot, runs_session, wat
         RunManager(session, watch)
 
 
-def test_the_key_opens_one_manager_and_its_buttons_lead_on(qtbot, make_window):
-    window = make_window()
-    for _ in range(2):
-        QTest.keyClick(window, Qt.Key.Key_R, _CTRL | Qt.KeyboardModifier.ShiftModifier)
-    QTest.qWait(50)
-    managers = [w for w in QApplication.topLevelWidgets() if isinstance(w, RunManager)]
-    assert len(managers) == 1
-    assert managers[0].isVisible()
-    managers[0].close()
+@pytest.fixture
+def window(qtbot, runs_session, tmp_path):
+    """A window on a project with one run that has weights."""
+    path = runs_session.require_project().path
+    make_run(path / "runs", "one", project_dir=path)
+    runs_session.close_project()
+    window = MainWindow(preferences=Preferences(tmp_path / "preferences.ini"))
+    window.show()
+    window.activateWindow()
+    qtbot.waitUntil(window.isActiveWindow, timeout=5_000)
+    window.session.open_project(path)
+    qtbot.waitUntil(lambda: len(window.watch.reports) == 1, timeout=10_000)
+    yield window
+    window.close()
+    window.deleteLater()
+    QApplication.processEvents()
+
+
+def opened(window):
+    """The managers of a window after Ctrl+Shift+R."""
+    QTest.keyClick(window, Qt.Key.Key_R, _CTRL | Qt.KeyboardModifier.ShiftModifier)
+    return window.findChildren(RunManager)
+
+
+def test_the_key_opens_one_manager_whose_buttons_lead_to_the_panel_and_on(qtbot, window):
+    (manager,) = opened(window)
+    assert opened(window) == [manager]
+    settle(qtbot, manager)
+    press(manager, "show")
+    assert window.panels.runs.run_id == runs_of(window.session.require_project())[0].id
+    qtbot.waitUntil(window.panels.runs.isVisible, timeout=5_000)
+    qtbot.waitUntil(lambda: not isValid(manager), timeout=5_000)
+    (manager,) = opened(window)
+    settle(qtbot, manager)
+    press(manager, "start")
+    (dialog,) = window.findChildren(RetrainDialog)
+    assert dialog.draft.weights == window.panels.runs.run_id
+    dialog.reject()
 
 
 def test_closing_at_once_leaves_what_is_being_deleted_to_end(qtbot, manager, runs_session):
