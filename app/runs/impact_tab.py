@@ -10,13 +10,14 @@ from __future__ import annotations
 import html
 import math
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import numpy as np
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QFrame, QLabel, QScrollArea, QSizePolicy, QVBoxLayout, QWidget
 
-from app.format import duration, length, percent
+from app.format import counted, duration, length, percent
 from app.jobs import Job
 from app.runs.plot import Curve, CurvePlot
 from app.theme import GRID_PX, theme_named
@@ -180,6 +181,7 @@ class ImpactTab(QScrollArea):
 
     def _write(self, _display: object = None) -> None:
         found = None if self._run is None else self._found.get(self._run.id)
+        self.text.setToolTip("")
         self.plot.setVisible(found is not None and len(found.curve.comparable) > 1)
         self.table.setVisible(found is not None and bool(found.curve.points))
         if self._run is None:
@@ -191,6 +193,8 @@ class ImpactTab(QScrollArea):
         else:
             theme = theme_named(self._session.display.theme)
             self.text.setText(_told(found))
+            options = () if found.impact is None else found.impact.other_options
+            self.text.setToolTip("\n".join(options))
             self.table.setText(_table(found.curve, found.run_id, theme))
             self._draw(found.curve.comparable, theme)
 
@@ -221,19 +225,22 @@ def _worked_out(folder: Path, run: RunFolder, progress: Progress) -> _Found:
 
 def _told(found: _Found) -> str:
     """The sentence, a plateau where there is one, and what could not be read."""
-    parts = [_FIRST if found.impact is None else found.impact.sentence]
-    parts += [text for text in (plateau(found.curve),) if text]
-    return "\n\n".join([*parts, *found.curve.problems])
+    impact, notice = found.impact, plateau(found.curve)
+    parts = [_FIRST if impact is None else impact.changes]
+    if impact is not None and impact.other_options:
+        parts[0] += f" {counted(len(impact.other_options), 'option')} set otherwise, too (hover)."
+    return "\n\n".join([*parts, *([notice] if notice else []), *found.curve.problems])
 
 
 def _table(curve: LearningCurve, shown: str, theme: Theme) -> str:
     """All complete trainings, numbered as in the plot; the shown one is bold."""
     number = {point.run: row for row, point in enumerate(curve.comparable, 1)}
-    head = ("", "Training", "Labels", "Accepted", "Multi-view", "Single-view")
+    head = ("", "Training", "Ended", "Labels", "Accepted", "Multi-view", "Single-view")
     rows = [
         (
             str(number.get(point.run, "–")),
             point.name,
+            f"{datetime.fromtimestamp(point.figures.time, UTC).astimezone():%d %b, %H:%M}",
             f"{point.hand_joints:,}",
             f"{point.accepted_points:,}",
             length(point.figures.mv_mpjpe),

@@ -102,10 +102,15 @@ class Impact:
     other_options: tuple[str, ...]
 
     @property
-    def sentence(self) -> str:
-        """What changed, in a sentence; and in a second one what else was set otherwise."""
+    def changes(self) -> str:
+        """What changed, in a sentence."""
         parts = [_fixes_text(self.fixes), self._pseudo_text(), self._errors_text()]
-        text = "; ".join(part for part in parts if part) + "."
+        return "; ".join(part for part in parts if part) + "."
+
+    @property
+    def sentence(self) -> str:
+        """What changed, and in a second sentence what else was set otherwise."""
+        text = self.changes
         if self.other_options:
             told, left = self.other_options[:_TOLD], len(self.other_options) - _TOLD
             more = f" and {left} more options" if left > 0 else ""
