@@ -19,6 +19,7 @@ from PySide6.QtWidgets import (
     QSizePolicy,
     QSplitter,
     QStackedWidget,
+    QTableView,
     QVBoxLayout,
     QWidget,
 )
@@ -369,11 +370,13 @@ class RoundPanel(QWidget):
         found = np.flatnonzero(here)
         if len(found) and int(found[0]) != self._row():
             self.list.selectRow(int(found[0]))
+            where = self.changes.index(int(found[0]), 0)
+            self.list.scrollTo(where, QTableView.ScrollHint.PositionAtCenter)
 
 
 # Widths in letters, and the columns that go first where there is no room.
 _GROUP_COLUMNS = {
     "person": ((6, 6, 5, 5, 8), (4, 3)),
     "joint": ((14, 6, 5, 5, 8), (4, 3, 2)),
-    "camera": ((9, 7, 7, 12), (2,)),
+    "camera": ((7, 6, 6, 6), (2,)),
 }

@@ -172,7 +172,7 @@ class GroupTable(_Table):
     """Persons, joints or cameras; the first row is all of them."""
 
     columns = ("", "moved", "kept", "disc.", "median")
-    _CAMERA_COLUMNS = ("", "changed", "px", "weight")
+    _CAMERA_COLUMNS = ("", "num", "px", "weight")
 
     def __init__(self) -> None:
         super().__init__()
@@ -241,7 +241,7 @@ class GroupTable(_Table):
         if self.by == "camera":
             weights = "–"
             if math.isfinite(group.weight_after):
-                weights = f"{group.weight_before:.2f} → {group.weight_after:.2f}"
+                weights = f"{group.weight_after - group.weight_before:+.2f}"
             return (self._name(group), f"{tally.num_changed:,}", pixels(group.mean_px), weights)[
                 column
             ]
@@ -260,10 +260,10 @@ class GroupTable(_Table):
             f"{length(group.median_mm)}"
         )
         if self.by == "camera":
-            text += (
-                "\nJoints whose point moved furthest in this camera's picture;\n"
-                "px: how far its observations moved on average, weight: their mean"
-            )
+            if math.isfinite(group.weight_after):
+                text += f"\nmean weight {group.weight_before:.2f} → {group.weight_after:.2f}"
+                text += f"; its observations moved {pixels(group.mean_px)} on average"
+            text += "\nJoints whose point moved furthest in this camera's picture"
         return text
 
 

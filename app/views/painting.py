@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 _OTHERS_OPACITY = 0.6
 # Narrower views have no room to say that they show the side before.
 _TAGGED_WIDTH = 200.0
+_BEFORE = "#e6e7e9"
 # Between the pointer and what is written beside it.
 _TAG_GAP = 12.0
 _NO_PROJECT = (
@@ -141,7 +142,7 @@ class GridPainting:
             person = self._session.cursor.person
             paint_before(painter, side, panel.scene, panel.transform, style, person)
         elif self._session.is_blinking and box.width >= _TAGGED_WIDTH:
-            tag = style.glyphs.tag("before", style.theme.text, bold=True)
+            tag = style.glyphs.tag("before", _BEFORE, bold=True)
             painter.drawPixmap(QPointF(round(box.x) + _TAG_GAP, round(box.y) + _TAG_GAP), tag)
 
     def _paint_aids(self, painter: QPainter, panel: ViewPanel, style: OverlayStyle) -> None:
