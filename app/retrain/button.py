@@ -79,10 +79,10 @@ class RetrainButton(QAbstractButton):
         session.project_changed.connect(self._on_project_changed)
         session.project_closing.connect(self._forget)
         session.edited.connect(self._count.ask)
-        session.display_changed.connect(lambda _display: self.update())
+        session.display_changed.connect(self._on_display_changed)
         watch.listed.connect(self._on_listed)
         watch.reported.connect(self._on_reported)
-        watch.finished.connect(lambda *_: self._show())
+        watch.finished.connect(self._on_reported)
         self._on_project_changed()
 
     @property
@@ -185,6 +185,9 @@ class RetrainButton(QAbstractButton):
     def _on_open_ended(self, job: Job) -> None:
         if self._opening is job:
             self._opening = None
+
+    def _on_display_changed(self, _display: object) -> None:
+        self.update()
 
     def _on_reported(self, _run_id: str, _report: object) -> None:
         self._show()

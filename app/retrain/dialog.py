@@ -29,6 +29,7 @@ from app.retrain.inputs_card import InputsCard
 from app.retrain.options_page import OptionsPage
 from app.retrain.overview_page import OverviewPage
 from app.retrain.starting import Order, refusal, start
+from app.retrain.telling import device_of, line_text
 from app.theme import GRID_PX
 from core.errors import DataError
 from core.project.runs.config_io import write_config
@@ -195,7 +196,8 @@ class RetrainDialog(QDialog):
         self._look_at_line()
         self.tabs.currentChanged.connect(lambda _index: self.options)
         self._session.project_closing.connect(self.reject)
-        self._session.edited.connect(lambda _change: self._pause.start())
+        # Methods and no lambdas, which would outlive this dialog.
+        self._session.edited.connect(self._on_edited)
 
     # The draft.
 
@@ -244,6 +246,9 @@ class RetrainDialog(QDialog):
 
     # What would be used.
 
+    def _on_edited(self, _change: object) -> None:
+        self._pause.start()
+
     def _count(self) -> None:
         if self._is_closed:
             return
@@ -282,7 +287,8 @@ class RetrainDialog(QDialog):
     def _look_at_line(self, *_what: object) -> None:
         if self._lining is not None or self._is_closed:
             return
-        device = self._device()
+        asked = self._draft.config.run.device
+        device = device_of(self.overview.estimate.estimate, asked, self._watch.reports)
         job = self._lining = Job("Looking who trains", lambda _progress: waiting_line(device))
         job.finished.connect(lambda line: self._on_lined(job, line))
         job.failed.connect(lambda _text: self._on_lined(job, ()))
@@ -291,17 +297,7 @@ class RetrainDialog(QDialog):
     def _on_lined(self, job: Job, line: tuple[Ticket, ...]) -> None:
         if job is self._lining:
             self._lining = None
-            self.overview.where.say(_line_text(line) if self._waits() else "")
-
-    def _device(self) -> str:
-        """Where it would run: as measured, else as asked for, else as the runs before it."""
-        estimate, asked = self.overview.estimate.estimate, self._draft.config.run.device
-        if estimate is not None:
-            return estimate.device
-        if asked != "auto":
-            return asked
-        begun = [report.state.started for report in self._watch.reports.values()]
-        return next((one.device for one in reversed(begun) if one is not None), "cpu")
+            self.overview.where.say(line_text(line) if self._waits() else "")
 
     def _waits(self) -> bool:
         return self._draft.config.run.wait_turn and self.overview.where.place.kind == "here"
@@ -349,20 +345,20 @@ class RetrainDialog(QDialog):
         self.tabs.setEnabled(not is_busy)
 
     def _start(self) -> None:
-        project, place = self._project, self.overview.where.place
+        project, place, watch = self._project, self.overview.where.place, self._watch
         name = self.overview.name.text().strip() or self._draft.title
         order = Order(config=self._draft.config, name=name, place=place)
         self.overview.estimate.stop()
         job = self._starting = Job("Starting a training", lambda _progress: start(project, order))
+        # Followed also where the dialog was closed in the meantime.
+        job.finished.connect(lambda made: watch.add(made.run, made.process))
         job.finished.connect(self._on_started)
-        job.dropped.connect(lambda started: self._watch.add(started.run, started.process))
         job.failed.connect(self._on_not_started)
         self._say("")
         job.start()
 
     def _on_started(self, made: Started) -> None:
         self._starting = None
-        self._watch.add(made.run, made.process)
         self._session.message_posted.emit(made.text)
         self.started.emit(made.run)
         self.accept()
@@ -391,11 +387,3 @@ class RetrainDialog(QDialog):
         """Closing the dialog cancels as its button does."""
         self.reject()
         event.accept()
-
-
-def _line_text(line: tuple[Ticket, ...]) -> str:
-    """After which runs it would start; empty where the device is free."""
-    if not line:
-        return ""
-    names = ", ".join(ticket.run.name for ticket in line)
-    return f"It waits for its turn: starts after {names}."

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Protocol
 from app.format import counted, duration, percent
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from core.project import Project
     from core.project.runs.config import Stage
+    from core.project.runs.estimate import Estimate
     from core.project.runs.following import RunReport
+    from core.project.runs.turns import Ticket
     from core.retraining.fresh import Since
 
 STAGE_NAMES: dict[Stage, str] = {
@@ -136,3 +138,25 @@ def share_done(report: RunReport) -> float:
     latest = state.latest
     part = latest.step / latest.steps if begun and latest is not None and latest.steps else 0.0
     return min((done + part) / max(done + begun + left, 1), 1.0)
+
+
+def device_of(estimate: Estimate | None, asked: str, reports: Mapping[str, RunReport]) -> str:
+    """Where a training would run: as measured, else as asked for, else as the runs before it.
+
+    Args:
+        estimate: of the time; None while it is not measured.
+        asked: ``run.device`` of the configuration.
+        reports: of the project's runs, oldest first.
+    """
+    if estimate is not None:
+        return estimate.device
+    if asked != "auto":
+        return asked
+    begun = [report.state.started for report in reports.values()]
+    return next((one.device for one in reversed(begun) if one is not None), "cpu")
+
+
+def line_text(line: Sequence[Ticket]) -> str:
+    """After which runs a training would start; empty where the device is free."""
+    names = ", ".join(ticket.run.name for ticket in line)
+    return f"It waits for its turn: starts after {names}." if names else ""
