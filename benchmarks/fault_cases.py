@@ -310,7 +310,7 @@ def _told_of_newer(copy: Path, part: str) -> str:
     return ""
 
 
-def skewed(done: RunFolder) -> Case:
+def skewed(done: RunFolder, *, resumed: bool = True) -> Case:
     """Events an hour ahead and an hour behind, of a finished run and of one cut short."""
     case, sound = Case(fault="clock an hour off"), report_of(done)
     for skew_s in (_SKEW_S, -_SKEW_S):
@@ -325,7 +325,7 @@ def skewed(done: RunFolder) -> Case:
                 case.wrong.append(f"{skew_s:+g} s: {report.status}")
             if not cut and _curve(report) != _curve(sound):
                 case.wrong.append("other figures")
-            if cut and to_the_end(RunFolder.open(copy)).status != "done":
+            if cut and resumed and to_the_end(RunFolder.open(copy)).status != "done":
                 case.wrong.append(f"{skew_s:+g} s: does not go on")
             case.wrong += unreadable(RunFolder.open(copy))
             shutil.rmtree(copy)

@@ -80,7 +80,7 @@ def killed_window(project: Path, scratch: Path, times: int, seed: int) -> Case:
         seed: of the moments.
     """
     case, rng = Case(fault="window killed -9"), random.Random(seed)
-    run = new_run(project, "beside-the-window")
+    run = new_run(project, "beside-the-window", ["run.stages=pretrain,predict"])
     step = 0
     while case.times < times:
         said = _killed_after(project, run.path, scratch, step, rng.uniform(0.0, _LONGEST_S))
