@@ -6,7 +6,6 @@ import math
 import os
 import sqlite3
 import subprocess
-import sys
 import time
 
 import pytest
@@ -17,6 +16,7 @@ from core.project.runs import trouble as tr
 from core.project.runs.config_io import write_config
 from core.project.runs.estimate import estimate_from, read_warmup, warmup_command
 from core.project.runs.following import report_of
+from core.project.runs.launching import trainer_command
 from core.project.runs.turns import take_turn, waiting_line
 from trainer import device_use
 from trainer.context import TrainingFailedError
@@ -44,10 +44,10 @@ def start(tmp_path, monkeypatch):
     monkeypatch.setenv("TRILABEL_STATE", str(tmp_path / "state"))
     started = []
 
-    def begin(run):
+    def begin(run, processes=1):
         with run.stderr_log.open("ab") as log:
             process = subprocess.Popen(
-                [sys.executable, "-m", "trainer", str(run.path)], stdout=log, stderr=log
+                trainer_command(run, processes=processes), stdout=log, stderr=log
             )
         started.append(process)
         return process
@@ -84,6 +84,22 @@ def test_a_run_that_waits_stops_when_it_is_asked_to(make_run, start, tmp_path):
     assert (report.status, report.state.started) == ("stopped", None)
     assert [ticket.run.name for ticket in waiting_line("cpu")] == ["other"]
     held.give_back()
+
+
+@pytest.mark.slow
+def test_several_processes_of_a_run_wait_as_one_and_train_together(make_run, start, tmp_path):
+    held = take_turn("cpu", tmp_path / "other")
+    run = make_run("pretrain.steps=2")
+    process = start(run, processes=2)
+    wait_for(lambda: report_of(run).status == "waiting", 120)
+    assert [ticket.run.name for ticket in waiting_line("cpu")] == ["other", run.id]
+    held.give_back()
+    assert process.wait(240) == 0
+    report = report_of(run)
+    assert report.status == "done"
+    assert report.state.started is not None
+    assert report.state.started.num_processes == 2
+    assert len(said(run, ev.Waiting)) == 1
 
 
 @pytest.mark.parametrize("how", ["option", "own process"])
