@@ -15,7 +15,7 @@ import numpy as np
 from app.scene.shapes import ellipsoid_lines
 from app.scene.strokes import crosses, dashed, dots, lines, no_strokes, rgba
 from app.theme import person_color, quantity_color
-from core.diagnosis import joint_uncertainty
+from core.diagnosis import joint_uncertainty, person_covariances_mm2
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -151,18 +151,14 @@ NO_ELLIPSOIDS = Ellipsoids(np.empty((0, 3)), np.empty((0, 3, 3)), np.empty(0, dt
 
 def person_ellipsoids(stage: Stage, rig: Rig, diagnosis: FrameDiagnosis, row: int) -> Ellipsoids:
     """Those of a person's kept joints; `joint_strokes` has the selected one's already."""
-    joints: list[int] = []
-    covariances: list[NDArray[np.float64]] = []
-    for joint in np.flatnonzero(diagnosis.triangulation.kept[row]).tolist():
-        uncertainty = joint_uncertainty(diagnosis, rig, row, joint)
-        if uncertainty is not None:
-            joints.append(joint)
-            covariances.append(uncertainty.covariance_mm2)
-    if not joints:
+    covariances = person_covariances_mm2(diagnosis, rig, row)
+    is_known = diagnosis.triangulation.kept[row] & np.isfinite(covariances).all(axis=(1, 2))
+    joints = np.flatnonzero(is_known)
+    if not len(joints):
         return NO_ELLIPSOIDS
-    turned = stage.rotation @ np.stack(covariances) @ stage.rotation.T
+    turned = stage.rotation @ covariances[joints] @ stage.rotation.T
     centers = stage.place(diagnosis.triangulation.points_mm[row, joints])
-    return Ellipsoids(centers, turned / stage.unit_mm**2, np.array(joints, dtype=np.int64))
+    return Ellipsoids(centers, turned / stage.unit_mm**2, joints)
 
 
 def ellipse_strokes(ellipsoids: Ellipsoids, axes: NDArray[np.float64], color: Color) -> Strokes:

@@ -38,7 +38,7 @@ from core.diagnosis.thresholds import (
     threshold_curve,
     threshold_samples,
 )
-from core.diagnosis.uncertainty import JointUncertainty, joint_uncertainty
+from core.diagnosis.uncertainty import JointUncertainty, joint_uncertainty, person_covariances_mm2
 from core.diagnosis.warm import warm_up
 
 __all__ = [
@@ -73,6 +73,7 @@ __all__ = [
     "keep_summary",
     "load_or_summarise",
     "load_summary",
+    "person_covariances_mm2",
     "save_summary",
     "scan_identities",
     "summarise",

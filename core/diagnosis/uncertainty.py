@@ -57,21 +57,8 @@ def joint_uncertainty(
     Returns:
         None where the joint is degenerate, or network and hand do not determine it.
     """
-    point = diagnosis.triangulation.points_mm[person_row, joint]
-    if not np.isfinite(point).all():
-        return None
-    put = diagnosis.reprojected[person_row, :, joint]
-    observed = diagnosis.observed[person_row, :, joint] & ~put
-    weights = np.where(observed, 1.0, 0.0)
-    if diagnosis.triangulation.kept[person_row, joint]:
-        weights = np.where(observed, diagnosis.triangulation.weights[person_row, :, joint], 0.0)
-        weights = weights / max(float(weights.max()), 1e-300)
-    if put.any() and (weights > SUPPORT_WEIGHT).sum() < _ENOUGH:
-        return None
-    noise = _noise_px(diagnosis.residual_px[person_row, :, joint], weights)
-    (covariance,) = point_covariance_mm2(
-        point[None], rig.projections, weights=weights[:, None], noise_px=noise
-    )
+    covariances, noises = _covariances(diagnosis, rig, person_row, [joint])
+    covariance = covariances[0]
     if not np.isfinite(covariance).all():
         return None
     variances, vectors = np.linalg.eigh(covariance)
@@ -80,14 +67,45 @@ def joint_uncertainty(
         covariance_mm2=covariance,
         semi_axes_mm=np.sqrt(np.maximum(variances[::-1], 0.0)),
         axes=axes * np.linalg.det(axes),
-        noise_px=noise,
+        noise_px=float(noises[0]),
     )
 
 
-def _noise_px(residuals: NDArray[np.float64], weights: NDArray[np.float64]) -> float:
+def person_covariances_mm2(
+    diagnosis: FrameDiagnosis, rig: Rig, person_row: int
+) -> NDArray[np.float64]:
+    """The covariances of all joints of a person at once, world; as `joint_uncertainty` has them.
+
+    Returns:
+        (J, 3, 3); NaN where a joint is degenerate, or network and hand do not determine it.
+    """
+    num_joints = diagnosis.triangulation.kept.shape[1]
+    return _covariances(diagnosis, rig, person_row, list(range(num_joints)))[0]
+
+
+def _covariances(
+    diagnosis: FrameDiagnosis, rig: Rig, row: int, joints: list[int]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """(K, 3, 3) covariances of K joints of a person, and (K,) the noise that was assumed."""
+    found = diagnosis.triangulation
+    put = diagnosis.reprojected[row][:, joints]
+    observed = diagnosis.observed[row][:, joints] & ~put
+    weights = np.where(observed, found.weights[row][:, joints], 0.0)
+    largest = np.maximum(weights.max(axis=0), 1e-300)
+    weights = np.where(found.kept[row, joints], weights / largest, observed.astype(np.float64))
+    noise = _noise_px(diagnosis.residual_px[row][:, joints], weights)
+    covariances = point_covariance_mm2(
+        found.points_mm[row, joints], rig.projections, weights=weights
+    )
+    is_alone = put.any(axis=0) & ((weights > SUPPORT_WEIGHT).sum(axis=0) < _ENOUGH)
+    scaled = covariances * (noise**2)[:, None, None]
+    return np.where(is_alone[:, None, None], np.nan, scaled), noise
+
+
+def _noise_px(residuals: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(K,) of (C, K) residuals and weights."""
     counts = (weights > SUPPORT_WEIGHT) & np.isfinite(residuals)
-    freedom = 2 * int(counts.sum()) - 3
-    if freedom < 1:
-        return _LEAST_NOISE_PX
-    squares = float((weights[counts] * residuals[counts] ** 2).sum())
-    return max(_LEAST_NOISE_PX, float(np.sqrt(squares / freedom)))
+    freedom = 2 * counts.sum(axis=0) - 3
+    squares = np.where(counts, weights * residuals**2, 0.0).sum(axis=0)
+    root = np.sqrt(squares / np.maximum(freedom, 1))
+    return np.where(freedom < 1, _LEAST_NOISE_PX, np.maximum(_LEAST_NOISE_PX, root))

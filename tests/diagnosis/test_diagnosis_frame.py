@@ -5,7 +5,12 @@ import time
 import numpy as np
 import pytest
 
-from core.diagnosis import diagnose_frame, effective_lengths_mm, joint_uncertainty
+from core.diagnosis import (
+    diagnose_frame,
+    effective_lengths_mm,
+    joint_uncertainty,
+    person_covariances_mm2,
+)
 from core.settings import TriangulationSettings
 from tests.diagnosis.recordings import frame_of, observed, people
 from tests.geometry.camera_rigs import court_rig
@@ -135,6 +140,20 @@ def test_the_ellipsoids_axes_are_those_of_its_covariance():
     assert (np.diff(lengths) <= 0).all()
     rebuilt = axes.T @ np.diag(lengths**2) @ axes
     np.testing.assert_allclose(rebuilt, uncertainty.covariance_mm2, rtol=1e-6, atol=1e-9)
+
+
+def test_all_joints_of_a_person_at_once_are_as_uncertain_as_one_by_one():
+    points = observed(RIG, people(2, 1)[0], noise_px=4.0)
+    points[0, 1:, 3] = np.nan  # seen once
+    points[0, 3:, 5] = np.nan
+    diagnosis = diagnose_frame(frame_of(points), RIG, CONSENSUS)
+    together = person_covariances_mm2(diagnosis, RIG, 0)
+    for joint, covariance in enumerate(together):
+        alone = joint_uncertainty(diagnosis, RIG, 0, joint)
+        assert (alone is None) == bool(np.isnan(covariance).any())
+        if alone is not None:
+            np.testing.assert_allclose(covariance, alone.covariance_mm2, rtol=1e-9)
+    assert np.isnan(together[3]).all()
 
 
 def test_observations_that_disagree_make_a_joint_more_uncertain():
