@@ -1,5 +1,6 @@
 """What a training predicts, in a window that is being worked in."""
 
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -11,6 +12,7 @@ from app.background import BackgroundWork
 from app.curation.queue_walk import QueueWalk
 from app.feedback import Feedback
 from app.runs import RunWatch
+from app.session import Session
 from app.state import EditPreview
 from core.curation.sources import RunSource
 from core.diagnosis import summarise
@@ -89,8 +91,20 @@ class _World:
 
 
 @pytest.fixture
-def world(qtbot, editable_session):
-    world = _World(editable_session)
+def own_session(qtbot, court_project, tmp_path):
+    """A session on a copy of the court project."""
+    path = shutil.copytree(court_project, tmp_path / "own.trilabel")
+    session = Session()
+    with qtbot.waitSignal(session.diagnosis_changed, timeout=60_000):
+        session.warm_up()
+    session.open_project(path)
+    yield session
+    session.close_project()
+
+
+@pytest.fixture
+def world(qtbot, own_session):
+    world = _World(own_session)
     world.watch.refresh()
     qtbot.waitUntil(lambda: world.trainer.run.id in world.watch.living)
     yield world

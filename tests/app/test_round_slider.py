@@ -1,11 +1,14 @@
 """Going back through the rounds of a run, by mouse and keys."""
 
+import shutil
+
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 
 from app.runs import RunWatch
 from app.runs.round_slider import RoundSlider
+from app.session import Session
 from core.project.runs.config import TrainConfig
 from core.project.runs.events import Evaluated, StageStarted
 from core.project.runs.folder import RunFolder
@@ -13,8 +16,20 @@ from tests.curation.predicted_rounds import predict
 
 
 @pytest.fixture
-def run(editable_session):
-    project = editable_session.project
+def own_session(qtbot, court_project, tmp_path):
+    """A session on a copy of the court project."""
+    path = shutil.copytree(court_project, tmp_path / "own.trilabel")
+    session = Session()
+    with qtbot.waitSignal(session.diagnosis_changed, timeout=60_000):
+        session.warm_up()
+    session.open_project(path)
+    yield session
+    session.close_project()
+
+
+@pytest.fixture
+def run(own_session):
+    project = own_session.project
     run = RunFolder.create(
         project.path / "runs", TrainConfig(), project_dir=project.path, name="try"
     )
@@ -27,9 +42,9 @@ def run(editable_session):
 
 
 @pytest.fixture
-def slider(qtbot, editable_session, run):
-    watch = RunWatch(editable_session)
-    widget = RoundSlider(editable_session, watch)
+def slider(qtbot, own_session, run):
+    watch = RunWatch(own_session)
+    widget = RoundSlider(own_session, watch)
     qtbot.addWidget(widget)
     widget.resize(520, 40)
     widget.show()
@@ -40,9 +55,9 @@ def slider(qtbot, editable_session, run):
 
 
 def test_that_a_button_shows_a_run_and_arrows_go_through_its_rounds(
-    qtbot, editable_session, slider, run
+    qtbot, own_session, slider, run
 ):
-    session = editable_session
+    session = own_session
     assert "The views show Detections" in slider.label.toolTip()
     QTest.mouseClick(slider.button, Qt.MouseButton.LeftButton)
     qtbot.waitUntil(lambda: session.source.name == run.id, timeout=10_000)
@@ -58,21 +73,21 @@ def test_that_a_button_shows_a_run_and_arrows_go_through_its_rounds(
     assert slider.label.toolTip().startswith("Newest")
 
 
-def test_that_a_round_tells_its_step_and_its_held_out_error(qtbot, editable_session, slider, run):
+def test_that_a_round_tells_its_step_and_its_held_out_error(qtbot, own_session, slider, run):
     QTest.mouseClick(slider.button, Qt.MouseButton.LeftButton)
-    qtbot.waitUntil(lambda: editable_session.source.name == run.id, timeout=10_000)
+    qtbot.waitUntil(lambda: own_session.source.name == run.id, timeout=10_000)
     slider.slider.setFocus()
     QTest.keyClick(slider.slider, Qt.Key.Key_Home)
-    assert editable_session.source.round == 1
+    assert own_session.source.round == 1
     told = slider.label.toolTip()
     assert told.startswith("Round 1 of 2 · fine-tuning 100")
     assert "43 mm" in told
 
 
 def test_that_a_frame_that_a_round_lacks_shows_what_was_shown_before_the_run(
-    qtbot, editable_session, slider, run
+    qtbot, own_session, slider, run
 ):
-    session = editable_session
+    session = own_session
     QTest.mouseClick(slider.button, Qt.MouseButton.LeftButton)
     qtbot.waitUntil(lambda: session.source.name == run.id, timeout=10_000)
     slider.slider.setFocus()
@@ -82,9 +97,9 @@ def test_that_a_frame_that_a_round_lacks_shows_what_was_shown_before_the_run(
     assert session.source.answering(3).name == "detections"
 
 
-def test_that_another_source_chosen_elsewhere_is_told(qtbot, editable_session, slider, run):
+def test_that_another_source_chosen_elsewhere_is_told(qtbot, own_session, slider, run):
     QTest.mouseClick(slider.button, Qt.MouseButton.LeftButton)
-    qtbot.waitUntil(lambda: editable_session.source.name == run.id, timeout=10_000)
-    editable_session.set_source(None)
+    qtbot.waitUntil(lambda: own_session.source.name == run.id, timeout=10_000)
+    own_session.set_source(None)
     assert "The views show Detections" in slider.label.toolTip()
     assert slider.button.isVisible()
