@@ -18,6 +18,7 @@ from PySide6.QtWidgets import (
     QLabel,
     QProgressBar,
     QScrollArea,
+    QSizePolicy,
     QTabWidget,
     QVBoxLayout,
     QWidget,
@@ -145,6 +146,8 @@ class RetrainDialog(QDialog):
         scroll.setFrameShape(QScrollArea.Shape.NoFrame)
         scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         row.addWidget(scroll, 5)
+        for side in (self.overview, scroll):  # the same shares whatever they say
+            side.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.tabs = QTabWidget()
         self.tabs.addTab(first, "Retrain")
         self._advanced = QWidget()
@@ -297,10 +300,11 @@ class RetrainDialog(QDialog):
     def _on_lined(self, job: Job, line: tuple[Ticket, ...]) -> None:
         if job is self._lining:
             self._lining = None
-            self.overview.where.say(line_text(line) if self._waits() else "")
-
-    def _waits(self) -> bool:
-        return self._draft.config.run.wait_turn and self.overview.where.place.kind == "here"
+            if self.overview.where.place.kind == "slurm":
+                note = "The time is this machine's; that of a cluster's GPUs will be another."
+            else:
+                note = line_text(line) if self._draft.config.run.wait_turn else ""
+            self.overview.where.say(note)
 
     # Start.
 

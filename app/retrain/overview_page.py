@@ -164,8 +164,7 @@ class OverviewPage(QWidget):
         preset.setSpacing(GRID_PX // 2)
         preset.addLayout(presets)
         preset.addWidget(self.description)
-        form = QFormLayout(self)
-        form.setContentsMargins(0, GRID_PX, 0, 0)
+        form = QFormLayout()
         form.setHorizontalSpacing(2 * GRID_PX)
         form.setVerticalSpacing(2 * GRID_PX)
         form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.ExpandingFieldsGrow)
@@ -176,6 +175,10 @@ class OverviewPage(QWidget):
         form.addRow("Where", self.where)
         form.addRow("Name", self.name)
         form.addRow("At closing", self.closing)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, GRID_PX, 0, 0)
+        column.addLayout(form)
+        column.addStretch(1)
 
     def _choose_file(self) -> None:
         chosen, _ = QFileDialog.getOpenFileName(

@@ -11,6 +11,7 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QLineEdit,
+    QSizePolicy,
     QSpinBox,
     QStackedWidget,
     QVBoxLayout,
@@ -65,6 +66,10 @@ class WhereBox(QWidget):
                 ("partition", self.partition),
             )
         )
+        # As wide as the other fields: else its note would be broken into lines it has no room for.
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
+        self.partition.setMinimumWidth(9 * GRID_PX)
+        self.hours.setMaximumWidth(9 * GRID_PX)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(GRID_PX // 2)
