@@ -83,7 +83,8 @@ def retrain_inputs(
 ) -> RetrainInputs:
     """What a training of the project would use, were it started now.
 
-    Takes a third of a second for a short match and some seconds for a long one: do it in a job.
+    Takes a third of a second for a short match. Of 67,000 frames with 600,000 labels it takes half
+    a minute, and longer where every frame is an unlabelled one: do it in a job.
 
     Args:
         project: open; its labels as they are.

@@ -18,13 +18,18 @@ if TYPE_CHECKING:
 
     from core.project import Project
     from core.project.runs.folder import RunFolder
+    from core.project.runs.following import RunReport
     from core.project.runs.managing import Comparison
 
     Progress = Callable[[int, int], bool]
 
 
 def compare_runs(
-    project: Project, runs: Sequence[RunFolder], progress: Progress | None = None
+    project: Project,
+    runs: Sequence[RunFolder],
+    progress: Progress | None = None,
+    *,
+    reports: Sequence[RunReport] = (),
 ) -> Comparison:
     """Put runs of a project side by side.
 
@@ -33,6 +38,7 @@ def compare_runs(
         runs: in the order of the columns.
         progress: told how many runs have been looked at; the answer does not stop it, since it
             takes a fraction of a second.
+        reports: of each, where somebody follows them anyway; none = read now.
 
     Raises:
         CommandRefusedError: none, or one of them twice.
@@ -43,7 +49,7 @@ def compare_runs(
         hashes.append(_held_out(project, run))
         if progress is not None:
             progress(number + 1, len(runs))
-    return compare(runs, held_out=hashes)
+    return compare(runs, held_out=hashes, reports=reports)
 
 
 def _held_out(project: Project, run: RunFolder) -> str:

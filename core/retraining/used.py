@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 _VERSION = 1
 _NO_LABEL = np.iinfo(np.int64).min
 _PX, _MM = 1e4, 1e3  # steps of the hash: finer is no label's meaning, but a machine's rounding
+_LARGEST = 2.0**62  # wrong labels of two views can meet anywhere
 _MAX_BYTES = 1 << 22
 
 
@@ -242,5 +243,6 @@ def _hash_of(data: PoseData, groups: GroupList) -> str:
 
 def _steps(values: NDArray[np.floating], steps: float) -> bytes:
     known = np.isfinite(values)
-    whole = np.round(np.where(known, values, 0.0) * steps).astype("<i8")
+    bounded = np.clip(np.where(known, values, 0.0) * steps, -_LARGEST, _LARGEST)
+    whole = np.round(bounded).astype("<i8")
     return np.where(known, whole, _NO_LABEL).astype("<i8").tobytes()

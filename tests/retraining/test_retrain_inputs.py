@@ -10,7 +10,7 @@ from core.errors import CommandRefusedError, DataError
 from core.labelling import copied_from_frame
 from core.learning.data import open_data
 from core.models import weights_files
-from core.project import DeleteJoints, JointKey, PointKey, SetJoints, SetReviews
+from core.project import DeleteJoints, JointKey, PointKey, SetJoints, SetPoints, SetReviews
 from core.project.runs.config import DataOptions, TrainConfig
 from core.project.runs.config_io import with_settings
 from core.project.runs.events import RunStarted
@@ -142,6 +142,16 @@ def test_that_one_label_half_a_pixel_elsewhere_has_another_hash(project):
     assert used_in(project, held_out_percent=0).content_hash != before
     project.undo()
     assert used_in(project, held_out_percent=0).content_hash == before
+
+
+def test_that_labels_that_meet_far_beyond_the_yard_have_a_hash_like_any(project):
+    add_tracks(project)
+    far = tuple(PointKey(1, 3, joint) for joint in range(2))
+    hashes = set()
+    for reach in (1e17, 1e30, 3.0):
+        project.apply(SetPoints(keys=far, points_mm=((reach, 0.0, 0.0), (0.0, -reach, 0.0))))
+        hashes.add(used_in(project, held_out_percent=0).content_hash)
+    assert len(hashes) == 2, "what is out of all bounds is all the same"
 
 
 def test_that_it_is_said_what_is_wanting(project):
