@@ -42,7 +42,7 @@ class Curves(QWidget):
     def __init__(self, session: Session) -> None:
         super().__init__()
         self._session = session
-        self._series = RunSeries()
+        self.series = RunSeries()
         self._state: RunState | None = None
         self._is_zoomed = False
         self.losses = CurvePlot(
@@ -111,14 +111,14 @@ class Curves(QWidget):
         """Show a run; `is_other` begins anew with another one."""
         self._state = state
         if is_other:
-            self._series = RunSeries()
+            self.series = RunSeries()
             self._is_zoomed = False
         self._later.ask()
 
     def show_all(self) -> None:
         """Zoom out to the whole run."""
         self._is_zoomed = False
-        self._draw()
+        self.draw()
 
     def showEvent(self, event: QShowEvent) -> None:
         """Catch up with what happened while another tab was in front."""
@@ -135,14 +135,15 @@ class Curves(QWidget):
         self._later.ask()
 
     def _take(self) -> None:
-        if self._state is not None and self._series.take(self._state):
+        if self._state is not None and self.series.take(self._state):
             # The rest in turns of its own; somebody may have done something meanwhile.
             QTimer.singleShot(0, self, self._take)
             return
-        self._draw()
+        self.draw()
 
-    def _draw(self) -> None:
-        series = self._series
+    def draw(self) -> None:
+        """Draw what was taken over."""
+        series = self.series
         offsets = series.offsets
         span = self._span(max(offsets["predict"], 1))
         if not self._is_zoomed:
@@ -172,7 +173,7 @@ class Curves(QWidget):
             plot.show_borders(borders, theme)
 
     def _measured(self, names: Mapping[str, str], x: NDArray[np.float64]) -> list[Curve]:
-        table = self._series.metrics
+        table = self.series.metrics
         return [
             Curve(name=title, x=x, y=table.column(name))
             for name, title in names.items()
@@ -195,8 +196,8 @@ class Curves(QWidget):
         self.readout.setText(_TEACH if place is None else self._where(place))
 
     def _where(self, place: float) -> str:
-        offsets = self._series.offsets
-        for stage in reversed(self._series.stages):
+        offsets = self.series.offsets
+        for stage in reversed(self.series.stages):
             if place >= offsets[stage]:
                 return f"{STAGE_TITLES[stage]}, step {place - offsets[stage]:,.0f}"
         return _TEACH

@@ -58,6 +58,7 @@ class RunPanel(QWidget):
         self._session = session
         self._watch = watch
         self._run_id = ""
+        self._met: set[str] = set()
         self.head = RunHead(session, watch)
         self.trouble = TroubleCard(session)
         self.curves = Curves(session)
@@ -80,11 +81,11 @@ class RunPanel(QWidget):
         self.tabs.currentChanged.connect(
             lambda _index: self.curves.readout.setVisible(self.tabs.currentWidget() is self.curves)
         )
-        self._empty = QLabel(_NO_PROJECT)
-        self._empty.setWordWrap(True)
-        self._empty.setAlignment(Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft)
-        self._empty.setContentsMargins(*[2 * GRID_PX] * 4)
-        self._empty.setProperty("muted", True)
+        self.empty = QLabel(_NO_PROJECT)
+        self.empty.setWordWrap(True)
+        self.empty.setAlignment(Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft)
+        self.empty.setContentsMargins(*[2 * GRID_PX] * 4)
+        self.empty.setProperty("muted", True)
         page = QWidget()
         self._column = QVBoxLayout(page)
         self._column.setContentsMargins(0, 0, 0, 0)
@@ -93,7 +94,7 @@ class RunPanel(QWidget):
         self._column.addWidget(self.trouble)
         self._column.addWidget(self.tabs, 1)
         self._stack = QStackedLayout(self)
-        self._stack.addWidget(self._empty)
+        self._stack.addWidget(self.empty)
         self._stack.addWidget(page)
         self._later = Afterwards(self, self._show, _SHOW_AFTER_MS)
         self._connect()
@@ -193,6 +194,7 @@ class RunPanel(QWidget):
 
     def _on_project(self) -> None:
         self.log.keeper.clear()
+        self._met.clear()
         self.head.set_note("")
         self._on_listed()
 
@@ -201,22 +203,24 @@ class RunPanel(QWidget):
         entries = self._watch.entries
         ids = [entry.id for entry in entries]
         is_open = self._session.project is not None
-        self._empty.setText(_EMPTY if is_open else _NO_PROJECT)
+        self.empty.setText(_EMPTY if is_open else _NO_PROJECT)
         self._stack.setCurrentIndex(1 if ids else 0)
-        started = [key for key in ids if key in self._watch.started_here]
         if self._run_id not in ids:
             self.choose(ids[-1] if ids else "")
-        elif started and self._is_over(self._run_id) and started[-1] > self._run_id:
-            self.choose(started[-1])
         self._later.ask()
 
     def _on_reported(self, run_id: str, report: RunReport) -> None:
         self.log.keeper.add(run_id, report.events)
         if run_id == self._run_id:
             self.curves.show_state(report.state)
-        elif report.status in LIVING and self._is_over(self._run_id):
-            # Whoever opens a project, or starts another run, wants to see the one at work.
-            self.choose(run_id)
+        if report.status not in LIVING:
+            self._met.discard(run_id)
+        elif run_id not in self._met:
+            # Whoever opens a project, or starts another run, wants to see the one at work; once,
+            # since somebody may look at an older one beside it.
+            self._met.add(run_id)
+            if self._is_over(self._run_id):
+                self.choose(run_id)
         self._later.ask()
 
     def _is_over(self, run_id: str) -> bool:

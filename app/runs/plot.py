@@ -218,11 +218,9 @@ class CurvePlot(PlotBase):
         ):
             pen = pg.mkPen(color, width=1.5, style=style)
             line.setPen(pen)
-            if self._has_dots:
-                line.setSymbol("o")
-                line.setSymbolSize(4)
-                line.setSymbolPen(None)
-                line.setSymbolBrush(color)
+            line.setSymbolSize(4)
+            line.setSymbolPen(None)
+            line.setSymbolBrush(color)
             pale = QColor(color)
             pale.setAlpha(_FAINT)
             faint.setPen(pg.mkPen(pale, width=1))
@@ -259,7 +257,8 @@ class CurvePlot(PlotBase):
             y = smoothed(y, max(int(len(y) * _SMOOTH_SHARE), 5))
             columns //= 4
         shown_x, shown_y = thinned(x, y, low, high, columns)
-        line.setData(shown_x, shown_y)
+        has_dots = self._has_dots and len(shown_x) <= _MANY
+        line.setData(shown_x, shown_y, symbol="o" if has_dots else None)
         whole = faint.getData()[1] if faint.isVisible() else shown_y
         return shown_y if whole is None else whole
 

@@ -27,7 +27,7 @@ _Stepped = TypeVar("_Stepped", Progress, WeightsMeasured, Evaluated)
 
 # No camera has an empty name.
 KEPT = ""
-_PART = 8_000
+_PART = 4_000
 
 
 class Table:
