@@ -82,6 +82,8 @@ class Feedback:
         """
         began = time.monotonic()
         seconds = self._share * (began - self._began) - self.spent_s
+        if self.num_shown and self._context.ranks.from_first(seconds <= 0):
+            return Outcome(round=0, finished=True, num_moments=0, num_rows=0)
         rate = self._seconds_per_group or _UNSEEN_FACTOR * seconds_per_group
         outcome = predict_most_telling(
             self._context,
@@ -96,7 +98,7 @@ class Feedback:
         )
         took = time.monotonic() - began
         self.spent_s += took
-        self.num_shown += outcome.num_moments > 0
+        self.num_shown += outcome.round > 0
         if outcome.num_rows:
             self._seconds_per_group = took / outcome.num_rows
         return outcome
