@@ -25,7 +25,7 @@ from PySide6.QtWidgets import (
 
 from app.format import counted, duration, measured
 from app.runs.plot import Surface
-from app.runs.series import at
+from app.runs.series import at, thinned
 from app.theme import BODY_PT, GRID_PX, font, quantity_color, theme_named
 from core.project.runs.managing.curves import METRICS
 
@@ -107,6 +107,10 @@ class CurvesPage(QWidget):
         scene.sigMouseMoved.connect(self._on_moved)
         scene.sigMouseClicked.connect(self._on_clicked)
         self.plot.left.connect(lambda: self._read(None))
+        self.plot.resized.connect(self._thin)
+        box: Any = self.plot.getViewBox()
+        box.setAutoVisible(y=True)
+        box.sigXRangeChanged.connect(self._thin)
         head = QHBoxLayout()
         head.setContentsMargins(0, GRID_PX, 0, 0)
         head.setSpacing(GRID_PX)
@@ -150,29 +154,37 @@ class CurvesPage(QWidget):
             for curve in curves:
                 if (curve.group, curve.measure.key) == key:
                     self._draw_curve(curve, titles[number], number, len(titles))
-        self.plot.enableAutoRange()
+        self._show_all()
         self._read(None)
 
     def _draw_curve(self, curve: Curve, title: str, number: int, count: int) -> None:
         first, last = _SHADES[theme_named(self._session.display.theme).name]
         color = quantity_color(first + (last - first) * number / max(count - 1, 1))
-        pen = pg.mkPen(color, width=2, style=_DASHES[number % len(_DASHES)])
         is_sparse = len(curve.steps) <= _SYMBOLS_UP_TO
-        item: Any = self.plot.plot(
-            curve.steps.astype(np.float64),
-            curve.values,
-            pen=pen,
-            name=title,
-            connect="finite",
-            symbol="o" if is_sparse else None,
-            symbolSize=6,
-            symbolPen=None,
-            symbolBrush=color,
-        )
-        item.setDownsampling(auto=True, method="peak")
-        item.setClipToView(True)
+        # Wide dashes of thousands of points take Qt 100 ms.
+        pen = pg.mkPen(color, width=2 if is_sparse else 1, style=_DASHES[number % len(_DASHES)])
+        item: Any = self.plot.plot(pen=pen, name=title)
+        if is_sparse:
+            item.setSymbol("o")
+            item.setSymbolSize(6)
+            item.setSymbolPen(None)
+            item.setSymbolBrush(color)
         self._items.append(item)
         self._drawn.append((title, curve))
+
+    def _thin(self, *_: object) -> None:
+        """Draw no more points than there are pixels, peaks kept."""
+        box: Any = self.plot.getViewBox()
+        low, high = box.viewRange()[0]
+        columns = max(int(box.width()), 60)
+        for item, (_title, curve) in zip(self._items, self._drawn, strict=True):
+            item.setData(*thinned(curve.steps.astype(np.float64), curve.values, low, high, columns))
+
+    def _show_all(self) -> None:
+        last = max((int(curve.steps[-1]) for _, curve in self._drawn), default=1)
+        self.plot.setXRange(-0.02 * last, 1.02 * last)
+        self._thin()
+        self.plot.enableAutoRange(axis="y")
 
     def _on_moved(self, position: Any) -> None:  # noqa: ANN401 - a scene's point
         box: Any = self.plot.getViewBox()
@@ -181,7 +193,7 @@ class CurvesPage(QWidget):
 
     def _on_clicked(self, event: Any) -> None:  # noqa: ANN401 - pyqtgraph's own
         if event.double():
-            self.plot.enableAutoRange()
+            self._show_all()
 
     def _read(self, step: float | None) -> None:
         """Tell the values of all runs at a step; without one, the newest."""

@@ -235,7 +235,8 @@ class RunManager(QDialog):
 
     def _compare(self) -> None:
         rows = self._selected_rows()
-        runs = [row.entry.run for row in rows if row.entry.run is not None and row.report]
+        known = [(it.entry.run, it.report) for it in rows if it.entry.run and it.report]
+        runs, reports = [run for run, _ in known], [report for _, report in known]
         if not runs:
             self._compared = ()
             self._drop_comparison()
@@ -248,7 +249,9 @@ class RunManager(QDialog):
         self._drop_comparison()
         self._compared = ids
         project = self._project
-        job = Job("Comparing runs", lambda go_on: compare_runs(project, runs, go_on))
+        job = Job(
+            "Comparing runs", lambda go_on: compare_runs(project, runs, go_on, reports=reports)
+        )
         job.finished.connect(self._on_compared)
         job.failed.connect(self._on_not_compared)
         self._comparing = job

@@ -7,6 +7,7 @@ then, so that curves never run backwards.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, TypeVar
 
@@ -59,6 +60,7 @@ class RunState:
         finished: why the trainer left; None while it has not, or was killed.
         last_time: of the newest event, seconds since 1970, by the trainer's clock, which may be
             wrong or have been put right; 0 where there is none.
+        earlier_s: seconds that trainers worked on it before the newest start.
     """
 
     waiting: ev.Waiting | None = None
@@ -78,6 +80,14 @@ class RunState:
     unknown: tuple[ev.UnknownEvent, ...] = ()
     finished: ev.RunFinished | None = None
     last_time: float = 0.0
+    earlier_s: float = 0.0
+
+    @property
+    def worked_s(self) -> float:
+        """Seconds that trainers worked on it, by their clocks and without pauses; NaN = never."""
+        if self.started is None:
+            return math.nan
+        return self.earlier_s + max(self.last_time - self.started.time, 0.0)
 
     @property
     def latest(self) -> ev.Progress | None:
@@ -142,7 +152,11 @@ class _Draft:
         )
 
     def add(self, event: ev.Event) -> None:
-        self._last_time = event.time or self._last_time
+        before, self._last_time = self._last_time, event.time or self._last_time
+        was = self._state.started
+        if isinstance(event, ev.RunStarted) and was is not None:
+            earlier_s = self._state.earlier_s + max(before - was.time, 0.0)
+            self._state = replace(self._state, earlier_s=earlier_s)
         match event:
             case ev.Progress():
                 self._progress.append(event)

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from core.errors import CommandRefusedError
-from core.project.runs import events as ev
 from core.project.runs.config_io import value_of
 from core.project.runs.following import report_of
 from core.project.runs.managing.curves import METRICS, Curve, Measure, curves_of
@@ -96,13 +95,19 @@ class Comparison:
     notes: tuple[str, ...]
 
 
-def compare(runs: Sequence[RunFolder], *, held_out: Sequence[str] = ()) -> Comparison:
+def compare(
+    runs: Sequence[RunFolder],
+    *,
+    held_out: Sequence[str] = (),
+    reports: Sequence[RunReport] = (),
+) -> Comparison:
     """Put runs side by side; of a single one, its figures, curves and changed options.
 
     Args:
         runs: in the order of the columns.
         held_out: what stands for the labels that each was evaluated on, where that is known; empty
             texts and none at all mean that it is not.
+        reports: of each, where somebody follows them anyway; none = read now.
 
     Raises:
         CommandRefusedError: none, or one of them twice.
@@ -110,12 +115,12 @@ def compare(runs: Sequence[RunFolder], *, held_out: Sequence[str] = ()) -> Compa
     """
     if len({run.path for run in runs}) < max(1, len(runs)):
         raise CommandRefusedError("Choose different runs to compare.")
-    reports = [report_of(run) for run in runs]
+    reports = reports or [report_of(run) for run in runs]
     states = [report.state for report in reports]
     return Comparison(
         runs=tuple(_compared(run, report) for run, report in zip(runs, reports, strict=True)),
         options=_differences(runs),
-        figures=_figures(reports),
+        figures=_figures(states),
         curves=tuple(curves_of(state) for state in states),
         notes=tuple(_notes(runs, states, held_out)),
     )
@@ -127,17 +132,6 @@ def newest_metrics(state: RunState) -> dict[str, float]:
     for evaluated in state.evaluations:
         newest.update({k: v for k, v in evaluated.metrics.items() if math.isfinite(v)})
     return newest
-
-
-def seconds_worked(events: Iterable[ev.Event]) -> float:
-    """How long trainers worked on a run, without the time between two of them; NaN = never."""
-    total, begun, last = 0.0, math.nan, math.nan
-    for event in events:
-        if isinstance(event, ev.RunStarted):
-            total += max(last - begun, 0.0) if math.isfinite(begun) else 0.0
-            begun = event.time
-        last = event.time if event.time else last
-    return total + max(last - begun, 0.0) if math.isfinite(begun) else math.nan
 
 
 def _compared(run: RunFolder, report: RunReport) -> ComparedRun:
@@ -161,8 +155,7 @@ def _differences(runs: Sequence[RunFolder]) -> tuple[OptionDifference, ...]:
     return (*differing, *shared)
 
 
-def _figures(reports: Sequence[RunReport]) -> tuple[Figure, ...]:
-    states = [report.state for report in reports]
+def _figures(states: Sequence[RunState]) -> tuple[Figure, ...]:
     metrics = [newest_metrics(state) for state in states]
     steps = tuple(float(_num_steps(state)) for state in states)
     found = [
@@ -171,7 +164,7 @@ def _figures(reports: Sequence[RunReport]) -> tuple[Figure, ...]:
             for m in _INPUTS
         ),
         Figure(measure=_STEPS, values=steps),
-        Figure(measure=_TIME, values=tuple(seconds_worked(report.events) for report in reports)),
+        Figure(measure=_TIME, values=tuple(state.worked_s for state in states)),
         Figure(measure=_SCALE, values=tuple(_scale(state) for state in states)),
         *(_metric(m, [each.get(m.key, math.nan) * m.factor for each in metrics]) for m in METRICS),
     ]
