@@ -68,8 +68,9 @@ class Feedback(QObject):
         session.project_closing.connect(self._stop)
         session.source_closing.connect(self._drop_look)
         session.source_changed.connect(self._on_source_changed)
-        for dragged in (session.preview_changed, session.track_preview_changed):
-            dragged.connect(self._show_later)
+        dropped = (session.preview_changed, session.track_preview_changed, session.edited)
+        for signal in (*dropped, session.cursor_changed):
+            signal.connect(self._show_later)
         for signal in (session.cursor_changed, session.edited, queue.changed):
             signal.connect(self._want_soon)
 
@@ -204,8 +205,8 @@ class Feedback(QObject):
         if job is self._opening:
             self._opening = None
 
-    def _show_later(self, preview: object) -> None:
-        if preview is None and self._opened is not None:
+    def _show_later(self, *_: object) -> None:
+        if self._opened is not None and not self._session.is_dragging:
             # In a turn of its own: what was dragged is dropped, and the drop may be an edit first.
             QTimer.singleShot(0, self, self._show_opened)
 

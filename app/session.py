@@ -291,6 +291,7 @@ class Session(Document):
         """Take in what an edit has changed, made from the cursor `old`."""
         self._preview = None
         self.set_track_preview(None)
+        self._take_up_later()
         is_here = self._cursor.frame != old.frame or change.touches(self._cursor.frame)
         if is_here:
             self._read_frame()
@@ -431,6 +432,7 @@ class Session(Document):
 
     def _read_frame(self) -> None:
         self._preview = None
+        self._take_up_later()
         self._shown.read(self._cursor.frame, self._settings)
 
     def _on_engine_ready(self) -> None:

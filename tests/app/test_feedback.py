@@ -187,11 +187,25 @@ def test_that_news_wait_until_what_is_dragged_is_dropped(qtbot, world):
     qtbot.wait(50)
     assert session.observations is held
     assert session.preview is not None
-    session.apply(SetJoints(keys=(key,), points_px=((50.0, 60.0),)))
-    session.set_preview(None)
+    session.apply(SetJoints(keys=(key,), points_px=((50.0, 60.0),)))  # that is the drop
     expected = _shown(rows, person)
     expected[3] = 50.0, 60.0
     qtbot.waitUntil(lambda: np.array_equal(world.points_of(person), expected), timeout=5_000)
+
+
+def test_that_a_training_is_not_shown_under_what_is_dragged(qtbot, world):
+    session = world.session
+    world.feedback.set_following(True)
+    key = JointKey(0, 0, session.cursor.person, 3)
+    session.set_preview(EditPreview(points_px={key: (50.0, 60.0)}))
+    world.trainer.predict(1, [0])
+    world.watch.refresh()
+    qtbot.waitUntil(lambda: bool(world.watch.report(world.trainer.run.id).state.predicted))
+    qtbot.wait(300)
+    assert session.source.name == "detections"
+    assert session.preview is not None
+    session.set_preview(None)
+    qtbot.waitUntil(lambda: session.source.name == world.trainer.run.id, timeout=10_000)
 
 
 def test_that_the_summary_follows_news_without_beginning_anew(qtbot, world):
