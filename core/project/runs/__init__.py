@@ -9,5 +9,6 @@ turns                 whose turn it is on a device of this machine
 samples, wanted       sample crops to look at; frames that a window would like predicted first
 estimate              how long a run will take
 trouble               what is wrong with one, in words
+about, managing       name and note; comparing, sizes, deleting, weights, TensorBoard
 launching             starting, stopping and cancelling a trainer
 """
