@@ -207,8 +207,9 @@ def _texts(estimate: Estimate) -> tuple[str, str]:
         for stage, seconds in estimate.seconds_by_stage.items()
     )
     memory = f", {estimate.memory_bytes / 2**30:.0f} GB" if estimate.memory_bytes else ""
-    title = f"About {_time(estimate.total_s)} on {estimate.device_name}{memory}"
-    return title, f"{stages}\nFrom {estimate.basis}."
+    # The device stands in the lines that can be broken: names of GPUs are long.
+    told = f"{stages}\nOn {estimate.device_name}{memory}. From {estimate.basis}."
+    return f"About {_time(estimate.total_s)}", told
 
 
 def _time(seconds: float) -> str:

@@ -121,7 +121,7 @@ def test_it_says_what_would_be_used_and_how_long_it_takes(dialog):
     assert any("Only 1 labelled frame" in text for text in dialog.card.warnings.texts)
     view = dialog.overview.estimate
     assert view.title.text().startswith("About ")
-    assert view.title.text().endswith("on A test's CPU, 8 GB")
+    assert "\nOn A test's CPU, 8 GB. From " in view.detail.text()
     assert list(view.estimate.seconds_by_stage) == ["pretrain", "finetune", "lift", "predict"]
     assert dialog.start_button.isEnabled()
     assert dialog.problem.text() == ""
