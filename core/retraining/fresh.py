@@ -9,7 +9,7 @@ backup, say), the rows themselves are compared, once.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from core.errors import DataError
 from core.project.edits import JointKey, PointKey
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from core.project.edits import Key, Row
     from core.project.journal import RowChange
     from core.project.runs.folder import RunFolder
-
-    InOrOut = Literal["in", "out"]
 
 _STAMPED = 2  # the last two values of a row: time and annotator
 _LABELS = ("labels", "points3d")
@@ -71,24 +69,9 @@ class Since:
         every = (self.keys, self.points, self.reviews, self.tracks)
         return frozenset(key[0] for keys in every for key in keys)
 
-    @property
-    def hand_frames(self) -> frozenset[int]:
-        """The frames with a label that is other."""
-        return frozenset(key[0] for keys in (self.keys, self.points) for key in keys)
-
     def __bool__(self) -> bool:
         """Whether anything is other."""
         return bool(self.keys or self.points or self.reviews or self.tracks)
-
-    def state_of(self, key: JointKey | PointKey) -> InOrOut:
-        """Whether the run learns from this joint as it is now (``in``), or only the next one.
-
-        Args:
-            key: of a label in a view, or of a joint in space with its review.
-        """
-        if isinstance(key, JointKey):
-            return "out" if key in self.keys else "in"
-        return "out" if key in self.points or key in self.reviews else "in"
 
     @property
     def text(self) -> str:
@@ -142,11 +125,6 @@ def since_snapshot(project: Project, run: RunFolder) -> Since:
         DataError: the snapshot is damaged, or of another project.
     """
     return FreshLabels(project, run).since()
-
-
-def snapshot_state(project: Project, run: RunFolder, key: JointKey | PointKey) -> InOrOut:
-    """Whether a run learns from this joint as it is now (``in``), or only the next one."""
-    return since_snapshot(project, run).state_of(key)
 
 
 def changes_between(project: Project, before: RunFolder, after: RunFolder) -> Since:

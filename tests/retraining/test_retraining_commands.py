@@ -80,8 +80,10 @@ def test_that_the_impact_of_a_run_and_the_curve_are_printed(labelled, capsys):
     second = make_run(labelled, "second", "lift.steps=9")
     predict_poses(labelled, second, offsets_mm={(3, 3, 0): 50.0})
     finish(second, (45.0, 43.0))
+    add_labels(labelled, 4, 7, (3,), joints=(0,))
     assert main(["runs", str(labelled.path), "--impact", second.id]) == 0
     text = capsys.readouterr().out
+    assert "In the next round: 1 label (1 new)." in text
     assert f"From {first.id} to {second.id}:" in text
     assert "2 labels (2 new) in 1 frame since the run before; 1 of 312 pseudo-labels" in text
     assert "held-out MPJPE multi-view 46 → 43 mm." in text
