@@ -14,7 +14,7 @@ from PySide6.QtWidgets import QGridLayout, QLabel, QVBoxLayout, QWidget
 
 from app.afterwards import Afterwards
 from app.cli.following import STAGE_TITLES
-from app.format import length, percent
+from app.format import number
 from app.runs.plot import CameraPlot, Curve, CurvePlot, PlotBase, margins
 from app.runs.series import KEPT, RunSeries
 from app.theme import GRID_PX, SMALL_PT, font, theme_named
@@ -53,17 +53,17 @@ class Curves(QWidget):
             is_log=True,
         )
         self.errors = CurvePlot(
-            "MPJPE",
+            "MPJPE, mm",
             "Mean error of held-out poses, which nothing is learned from: triangulated from all "
             "views (multi), and lifted from a single one.",
-            length,
+            number,
             has_dots=True,
         )
         self.hits = CurvePlot(
-            "PCK",
+            "PCK, %",
             "Share of held-out joints within 150 mm, from all views (multi) and from a single one; "
             "and the share of unlabelled joints whose triangulation is believed (kept).",
-            lambda value: percent(value / 100),
+            lambda value: f"{value:.0f}" if np.isfinite(value) else "–",
             has_dots=True,
         )
         self.cameras = CameraPlot(

@@ -27,7 +27,7 @@ from core.project.runs.trouble import trouble_of
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from PySide6.QtGui import QShowEvent
+    from PySide6.QtGui import QResizeEvent, QShowEvent
 
     from app.commands import Commands
     from app.runs.watch import RunEntry, RunWatch
@@ -78,9 +78,7 @@ class RunPanel(QWidget):
         ):
             self.tabs.addTab(widget, title)
         self.tabs.setCornerWidget(self.curves.readout)
-        self.tabs.currentChanged.connect(
-            lambda _index: self.curves.readout.setVisible(self.tabs.currentWidget() is self.curves)
-        )
+        self.tabs.currentChanged.connect(self._show_readout)
         self.empty = QLabel(_NO_PROJECT)
         self.empty.setWordWrap(True)
         self.empty.setAlignment(Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft)
@@ -165,6 +163,17 @@ class RunPanel(QWidget):
         """Catch up with what happened while nobody looked."""
         super().showEvent(event)
         self._show()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """The tabs come first."""
+        super().resizeEvent(event)
+        self._show_readout()
+
+    def _show_readout(self, _tab: int = 0) -> None:
+        """Where the pointer is among the steps: where there is room beside the tabs."""
+        needed = self.tabs.tabBar().sizeHint().width() + self.curves.readout.sizeHint().width()
+        is_in_front = self.tabs.currentWidget() is self.curves
+        self.curves.readout.setVisible(is_in_front and needed + GRID_PX < self.width())
 
     def _connect(self) -> None:
         watch = self._watch

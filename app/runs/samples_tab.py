@@ -6,6 +6,7 @@ a joint that the network is unsure of is pale. Files are read in the background,
 
 from __future__ import annotations
 
+import math
 from collections import OrderedDict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,7 +37,8 @@ if TYPE_CHECKING:
 
 _KEPT_FILES = 24
 _CAPTION_PX = 16
-_RING_PX, _DOT_PX = 3.0, 2.5
+# Radii of a crop that is so many pixels wide; smaller crops have smaller joints.
+_RING_PX, _DOT_PX, _FULL_PX = 3.0, 2.4, 120.0
 _EMPTY = (
     "No sample crops yet.\n\nAfter each evaluation the trainer saves a few held-out people as its"
     " networks see them, always the same ones: rings are predicted, filled dots are labels. The"
@@ -110,13 +112,11 @@ class SampleGrid(QWidget):
             painter.drawImage(picture, self._images[row])
             _paint_joints(painter, picture, samples, row)
             painter.setPen(QColor(theme.muted))
-            text = (
-                f"#{samples.persons[row]} · {samples.frames[row] + first} · {samples.cameras[row]}"
-            )
             place = QRectF(cell.left(), picture.bottom(), cell.width(), _CAPTION_PX)
-            text = painter.fontMetrics().elidedText(
-                text, Qt.TextElideMode.ElideRight, int(place.width())
-            )
+            parts = [f"#{samples.persons[row]}", f"{samples.frames[row] + first}"]
+            text = " · ".join([*parts, samples.cameras[row]])
+            if painter.fontMetrics().horizontalAdvance(text) > place.width():
+                text = " · ".join(parts)
             painter.drawText(place, Qt.AlignmentFlag.AlignCenter, text)
         painter.end()
 
@@ -277,6 +277,7 @@ def _paint_joints(painter: QPainter, picture: QRectF, samples: Samples, row: int
     points = (samples.points_px[row] + 0.5) * scale + origin
     targets = (samples.target_px[row] + 0.5) * scale + origin
     color = person_color(int(samples.persons[row]))
+    size = min(max(math.sqrt(picture.width() / _FULL_PX), 0.4), 1.5)
     for point, target, sure in zip(points, targets, samples.confidence[row], strict=True):
         has_point, has_target = bool(np.isfinite(point).all()), bool(np.isfinite(target).all())
         if has_point and has_target:
@@ -285,10 +286,10 @@ def _paint_joints(painter: QPainter, picture: QRectF, samples: Samples, row: int
         if has_target:
             painter.setPen(QPen(QColor(0, 0, 0, 160), 1))
             painter.setBrush(color)
-            painter.drawEllipse(QPointF(*target), _DOT_PX, _DOT_PX)
+            painter.drawEllipse(QPointF(*target), _DOT_PX * size, _DOT_PX * size)
         if has_point:
             ink = QColor(color)
             ink.setAlphaF(0.35 + 0.65 * min(max(float(np.nan_to_num(sure)), 0.0), 1.0))
-            painter.setPen(QPen(ink, 1.6))
+            painter.setPen(QPen(ink, 1.6 * min(size, 1.0)))
             painter.setBrush(Qt.BrushStyle.NoBrush)
-            painter.drawEllipse(QPointF(*point), _RING_PX, _RING_PX)
+            painter.drawEllipse(QPointF(*point), _RING_PX * size, _RING_PX * size)

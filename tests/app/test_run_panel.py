@@ -182,13 +182,13 @@ def test_that_stages_values_and_facts_of_a_run_are_shown(qtbot, make_run, show_p
     assert panel.run_id == run.id
     assert panel.head.chooser.currentText().startswith("mine")
     assert "Pre-training done" in panel.head.strip.accessibleName()
-    qtbot.waitUntil(lambda: "46 mm" in panel.curves.errors.caption.text(), timeout=5_000)
+    qtbot.waitUntil(lambda: "multi 46" in panel.curves.errors.caption.text(), timeout=5_000)
     # The pointer reads the values of its place.
     box = panel.curves.errors.box
     left = box.mapViewToScene(box.viewRect().center()).x()
     surface = panel.curves.errors.surface
     QTest.mouseMove(surface.viewport(), QPoint(int(left), 20))
-    qtbot.waitUntil(lambda: "60 mm" in panel.curves.errors.caption.text(), timeout=5_000)
+    qtbot.waitUntil(lambda: "multi 60" in panel.curves.errors.caption.text(), timeout=5_000)
     assert "step" in panel.curves.readout.text()
     panel.tabs.setCurrentWidget(panel.facts)
     assert "60 mm → 46 mm" in panel.facts.text.text()
