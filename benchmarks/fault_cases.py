@@ -174,7 +174,7 @@ def full_disk(project: Path, limit_bytes: int, *, seed: int) -> Case:
     report = watched(patient.run, lambda report: report.state.checkpoint is not None)
     time.sleep(rng.uniform(0.0, 1.0))
     resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (limit_bytes, resource.RLIM_INFINITY))
-    process.wait(timeout=120)
+    process.wait(timeout=600)
     wounds = patient.look(time.monotonic(), process.pid)
     case.tell(wounds.title or wounds.status, wounds.told_s)
     case.wrong += wounds.wrong
@@ -201,7 +201,7 @@ def full_file_system(project: Path, mounted: Path) -> Case:
                 file.write(bytes(1 << 12))
             except OSError:
                 time.sleep(_PAUSE_S)
-    process.wait(timeout=120)
+    process.wait(timeout=600)
     wounds = patient.look(time.monotonic(), process.pid)
     case.tell(wounds.title or wounds.status, wounds.told_s)
     case.wrong += wounds.wrong

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 TOLD_WITHIN_S = 2.0
-_PATIENCE_S = 120.0
+_PATIENCE_S = 600.0
 _LOOK_S = 0.01
 _SETTINGS = (
     "run.threads=1",
@@ -131,8 +131,13 @@ def watched(
 def to_the_end(run: RunFolder) -> RunReport:
     """Start, or go on, and wait until it lives no more."""
     process = started(run)
-    report = watched(run, lambda report: report.status not in LIVING)
-    process.wait(timeout=_PATIENCE_S)
+    try:
+        report = watched(run, lambda report: report.status not in LIVING)
+        process.wait(timeout=_PATIENCE_S)
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
     return report
 
 
