@@ -39,6 +39,7 @@ from core.errors import CommandRefusedError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from numpy.typing import NDArray
     from PySide6.QtGui import QHideEvent, QShowEvent
 
     from app.commands import Commands
@@ -211,8 +212,7 @@ class RoundPanel(QWidget):
         listed = self.listing.listed
         if listed is None or self._visited is None:
             return -1
-        found = np.flatnonzero((listed.rows.keys == self._visited).all(axis=1))
-        return int(found[0]) if len(found) else -1
+        return _row_of(listed.rows.keys, self._visited)
 
     def _row(self) -> int:
         """The selected row; -1 where none is."""
@@ -366,11 +366,10 @@ class RoundPanel(QWidget):
         listed, cursor = self.listing.listed, self._session.cursor
         if listed is None or cursor.person is None or cursor.joint is None:
             return
-        here = (listed.rows.keys == (cursor.frame, cursor.person, cursor.joint)).all(axis=1)
-        found = np.flatnonzero(here)
-        if len(found) and int(found[0]) != self._row():
-            self.list.selectRow(int(found[0]))
-            where = self.changes.index(int(found[0]), 0)
+        row = _row_of(listed.rows.keys, (cursor.frame, cursor.person, cursor.joint))
+        if row not in (-1, self._row()):
+            self.list.selectRow(row)
+            where = self.changes.index(row, 0)
             self.list.scrollTo(where, QTableView.ScrollHint.PositionAtCenter)
 
 
@@ -380,3 +379,10 @@ _GROUP_COLUMNS = {
     "joint": ((14, 6, 5, 5, 8), (4, 3, 2)),
     "camera": ((7, 6, 6, 6), (2,)),
 }
+
+
+def _row_of(keys: NDArray[np.int64], key: tuple[int, int, int]) -> int:
+    """The row of a key; -1 where it is not there. By frame first: there may be millions."""
+    near = np.flatnonzero(keys[:, 0] == key[0])
+    found = near[(keys[near] == key).all(axis=1)]
+    return int(found[0]) if len(found) else -1
