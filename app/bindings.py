@@ -47,9 +47,7 @@ def bind_commands(window: MainWindow) -> None:
     window.feedback.bind_commands(window.commands)
     panels = window.panels
     panels.rounds.bind_commands(window.commands, lambda: window.docks.show(panels.rounds))
-    window.panels.runs.bind_commands(
-        window.commands, lambda: window.docks.show(window.panels.runs)
-    )
+    window.panels.runs.bind_commands(window.commands, lambda: window.docks.show(window.panels.runs))
     button, set_note = window.context_bar.retrain, window.panels.runs.set_note
     bind_retrain(window.commands, button, window.retrain, set_note)
     bind("runs", window.manage_runs)
