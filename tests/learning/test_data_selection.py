@@ -73,6 +73,17 @@ def test_test_people_are_held_out_and_never_learned_from():
     assert "odd" in found.notes
 
 
+def test_a_fixed_joint_takes_its_own_person_out_of_the_pool_and_nobody_else_where_asked_for():
+    data = dataset(recording([(1, 4), (7, 4)], everybody((1, 2, 3, 7), range(8))), test=(7,))
+    strict = select(data, PROJECT, DataOptions())
+    assert 4 not in frames(strict.unlabelled)
+    rule = replace(PROJECT.unlabelled, beside_labels=True)
+    found = select(data, replace(PROJECT, unlabelled=rule), DataOptions())
+    assert {g.person for g in found.unlabelled if g.frame == 4} == {2, 3}
+    assert len(found.unlabelled) == len(strict.unlabelled) + 2
+    assert people(found.held_out) == {7}
+
+
 def test_test_people_join_the_unlabelled_only_where_asked_for_and_it_is_said():
     data = dataset(recording(everybody((1, 7), (2, 4)), everybody((1, 7), range(8))), test=(7,))
     found = select(data, PROJECT, DataOptions(test_people_unlabelled=True))
@@ -180,7 +191,7 @@ OPTIONS = st.builds(
 RULES = st.builds(
     replace,
     st.just(PROJECT),
-    unlabelled=st.builds(UnlabelledRule, unused_labels=st.booleans()),
+    unlabelled=st.builds(UnlabelledRule, unused_labels=st.booleans(), beside_labels=st.booleans()),
     labelled=st.builds(LabelledRule, whole_frames=st.booleans(), every=st.integers(1, 2)),
     held_out=st.builds(
         HeldOutRule,
@@ -203,9 +214,10 @@ def test_whatever_the_rules_the_three_lists_never_meet(parts, rules, options):
     assert [len(p) for p in (labelled, unlabelled, held)] == [
         len(p) for p in (found.labelled, found.unlabelled, found.held_out)
     ]
-    assert {(g.recording, g.frame) for g in labelled}.isdisjoint(
-        (g.recording, g.frame) for g in unlabelled
-    )
+    if not rules.unlabelled.beside_labels:
+        assert {(g.recording, g.frame) for g in labelled}.isdisjoint(
+            (g.recording, g.frame) for g in unlabelled
+        )
     assert not people(labelled) & set(rules.held_out.people)
     if not options.test_people_unlabelled:
         assert not people(unlabelled) & set(rules.held_out.people)

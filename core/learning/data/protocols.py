@@ -54,6 +54,8 @@ class UnlabelledRule:
         min_views: cameras that must have the person in view.
         unused_labels: whether groups whose labels are not used may be unlabelled ones; else no
             frame with any label is.
+        beside_labels: whether people without labels may be unlabelled ones at frames where others
+            have some: for data where single people are fixed, not frames labelled as a whole.
     """
 
     people: tuple[int, ...] = ()
@@ -61,6 +63,7 @@ class UnlabelledRule:
     every: int = 1
     min_views: int = 2
     unused_labels: bool = True
+    beside_labels: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,6 +179,7 @@ def _rule(node: Node, rule: type[Any]) -> Any:  # noqa: ANN401 - one of the thre
         "percent": _percent,
         "whole_frames": _switch,
         "unused_labels": _switch,
+        "beside_labels": _switch,
         "last_frames": _switch,
     }
     return rule(**{key: readers[key](one) for key, one in node.items()})

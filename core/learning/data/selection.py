@@ -185,7 +185,7 @@ def _unlabelled(
     rule = protocol.unlabelled
     rate = options.unlabelled_rate or rule.every
     closed = np.concatenate([labelled, *([] if rule.unused_labels else [every_label])])
-    banned = _packed_frames(closed)
+    banned = _packed_frames(closed[:0] if rule.beside_labels else closed)
     people = frozenset[int]() if options.test_people_unlabelled else held.people
     wanted = set(rule.people) | (held.people if options.test_people_unlabelled else set[int]())
     parts: list[Rows] = []
@@ -196,7 +196,8 @@ def _unlabelled(
             rows = rows[np.isin(rows[:, 1], list(wanted))]
         rows = rows[~np.isin(rows[:, 1], list(people)) & ~_within(rows, held.block)]
         parts.append(rows[~np.isin(_packed_frames(rows), banned)])
-    rows = _without(np.concatenate([labelled[:0], *parts]), held.evaluated)
+    rows = np.concatenate([labelled[:0], *parts])
+    rows = _without(_without(rows, closed), held.evaluated)
     if options.max_unlabelled:
         return _bounded(dataset.recordings, rows, rule.min_views, options.max_unlabelled)
     return rows[_num_views(dataset.recordings, rows) >= rule.min_views]
