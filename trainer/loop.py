@@ -94,6 +94,8 @@ def train(lesson: Lesson, context: Context, first_step: int) -> None:
     """
     options, stage, last = context.config.run, lesson.stage, lesson.steps
     pace, report = Pace(first_step, last), Report()
+    if first_step == 0 and _is_worth_a_look(lesson, context):
+        lesson.evaluate(0)
     with closing(stepwise_batches(lesson, first_step)) as batches:
         for step in range(first_step, last):
             context.leave_if_asked(partial(context.save, stage, step, lesson.state))
@@ -229,6 +231,17 @@ def stepwise_batches(lesson: Lesson, first_step: int) -> Generator[list[Batch]]:
     with closing(lesson.stream(chain.from_iterable(map(lesson.requests, steps)))) as stream:
         for _ in steps:
             yield list(islice(stream, per_step))
+
+
+def _is_worth_a_look(lesson: Lesson, context: Context) -> bool:
+    """Whether to measure and show what a run begins with, which all of it is held against.
+
+    Detectors that know nothing yet would only spoil the curves.
+    """
+    options = context.config.run
+    is_detectors = lesson.stage in ("pretrain", "finetune") and lesson.stage == options.stages[0]
+    knows = context.config.model.weights not in ("", "none")
+    return is_detectors and knows and options.evaluate_every > 0 and lesson.steps > 0
 
 
 def _evaluated(lesson: Lesson, context: Context, done: int) -> float | None:

@@ -175,6 +175,14 @@ def test_a_stage_that_goes_on_forgets_the_steps_that_it_does_again():
     assert state.latest.step == 10
 
 
+def test_what_was_measured_before_the_first_step_stays_unless_the_stage_begins_anew():
+    at_start = ev.Evaluated(stage="pretrain", step=0, metrics={"mv_mpjpe": 9.0})
+    said = [ev.StageStarted(stage="pretrain", steps=9, first_step=0), at_start]
+    going_on = ev.StageStarted(stage="pretrain", steps=9, first_step=4)
+    assert fold([*said, progress("pretrain", 4), going_on]).evaluations == (at_start,)
+    assert fold([*said, said[0], at_start]).evaluations == (at_start,)
+
+
 def test_the_latest_progress_is_of_the_present_stage_only():
     begun = [
         ev.StageStarted(stage="pretrain", steps=100, first_step=0),

@@ -191,6 +191,22 @@ def test_a_frozen_image_branch_stays_as_it_was(make_run):
     assert all(not state[key].any() for key in means)
 
 
+def test_what_a_run_begins_with_is_measured_and_shown_before_its_first_step(make_run):
+    first = done(make_run("pretrain.steps=2", "run.evaluate_every=2", name="first"))
+    assert [event.step for event in said(first, ev.Evaluated)] == [2], "it began knowing nothing"
+    settings = ("run.feedback=true", "run.evaluate_every=2", "pretrain.steps=3")
+    weights = f"model.weights={first.path / 'detector.pt'}"
+    run = done(make_run(*settings, weights, "finetune.steps=1", stages=("pretrain", "finetune")))
+    places = [(event.stage, event.step) for event in said(run, ev.Evaluated)]
+    assert places == [("pretrain", 0), ("pretrain", 2), ("pretrain", 3), ("finetune", 1)]
+    before, left = (
+        found[-1].metrics for found in (said(run, ev.Evaluated)[:1], said(first, ev.Evaluated))
+    )
+    assert before["mv_mpjpe"] == pytest.approx(left["mv_mpjpe"], rel=1e-3)
+    rounds = [(event.stage, event.step) for event in said(run, ev.PredictionRoundFinished)]
+    assert rounds[0] == ("pretrain", 0), "the side before of whatever this run will change"
+
+
 def test_evaluations_bring_predictions_of_some_frames_for_the_window(make_run):
     run = done(make_run("run.feedback=true", "run.evaluate_every=2", "pretrain.steps=5"))
     assert [event.step for event in said(run, ev.Evaluated)] == [2, 4, 5]

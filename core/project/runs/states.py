@@ -219,7 +219,8 @@ class _Draft:
 
 
 def _kept(events: list[_Stepped], stage: Stage, step: int) -> list[_Stepped]:
-    return [event for event in events if event.stage != stage or event.step <= step]
+    # A stage that begins at step 0 also says anew what was said before its first step.
+    return [event for event in events if event.stage != stage or (step and event.step <= step)]
 
 
 def _without(state: RunState, stage: Stage) -> tuple[Stage, ...]:
