@@ -192,8 +192,9 @@ def _num_steps(state: RunState) -> int:
     """Steps done in all stages that train."""
     done: dict[str, int] = {}
     for progress in state.progress:
-        if progress.stage != "predict":
-            done[progress.stage] = max(done.get(progress.stage, 0), progress.step)
+        if progress.step > done.get(progress.stage, 0):
+            done[progress.stage] = progress.step
+    done.pop("predict", None)
     return sum(done.values())
 
 

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from core.project.runs.config import Stage
     from core.project.runs.states import RunState
 
+    # Steps, values, seconds since 1970.
+    _Columns = tuple[list[int], list[float], list[float]]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measure:
@@ -85,55 +88,73 @@ class Curve:
 
 def stage_offsets(state: RunState) -> dict[Stage, int]:
     """Where each stage begins on the axis through all of them."""
-    lengths: dict[Stage, int] = {}
-    for said in (*state.progress, *state.evaluations, *state.weights):
-        steps = getattr(said, "steps", said.step)
-        lengths[said.stage] = max(lengths.get(said.stage, 0), steps)
+    lengths: dict[Stage, int] = dict.fromkeys(STAGES, 0)
+    for progress in state.progress:
+        lengths[progress.stage] = max(lengths[progress.stage], progress.steps)
+    for said in (*state.evaluations, *state.weights):
+        lengths[said.stage] = max(lengths[said.stage], said.step)
     offsets: dict[Stage, int] = {}
     total = 0
     for stage in STAGES:
         offsets[stage] = total
-        total += lengths.get(stage, 0)
+        total += lengths[stage]
     return offsets
 
 
 def curves_of(state: RunState) -> tuple[Curve, ...]:
     """All figures of a run, held-out first; what `predict` says is progress, and no curve."""
     offsets = stage_offsets(state)
-    rows: dict[tuple[str, Measure], list[tuple[int, float, float]]] = {}
-
-    def add(
-        said: ev.Evaluated | ev.WeightsMeasured | ev.Progress, group: str, m: Measure, value: float
-    ) -> None:
-        step = offsets[said.stage] + said.step
-        rows.setdefault((group, m), []).append((step, value * m.factor, said.time))
-
     known = {measure.key: measure for measure in METRICS}
-    for evaluated in state.evaluations:
-        for key, value in evaluated.metrics.items():
-            add(evaluated, "held-out", known.get(key) or Measure(key=key, title=key), value)
-    for measured in state.weights:
-        add(measured, "triangulation", KEPT, measured.kept_share)
-        for camera, value in measured.mean_weight.items():
-            add(measured, "triangulation", _weight_of(camera), value)
-    for progress in state.progress:
-        if progress.stage != "predict":
-            for name, value in progress.losses.items():
-                add(progress, "loss", Measure(key=name, title=f"Loss: {name}"), value)
-    return tuple(_curve(group, m, said) for (group, m), said in rows.items())
+    held_out = _read([(it, it.metrics) for it in state.evaluations], offsets)
+    kept = [(it, {KEPT.key: it.kept_share}) for it in state.weights]
+    weights = _read([(it, it.mean_weight) for it in state.weights], offsets)
+    losses = _read([(it, it.losses) for it in state.progress if it.stage != "predict"], offsets)
+    return (
+        *(
+            _curve("held-out", known.get(key) or Measure(key=key, title=key), said)
+            for key, said in held_out.items()
+        ),
+        *(_curve("triangulation", KEPT, said) for said in _read(kept, offsets).values()),
+        *(_curve("triangulation", _weight_of(camera), said) for camera, said in weights.items()),
+        *(
+            _curve("loss", Measure(key=name, title=f"Loss: {name}"), said)
+            for name, said in losses.items()
+        ),
+    )
+
+
+def _read(
+    said: list[tuple[ev.Evaluated, dict[str, float]]]
+    | list[tuple[ev.WeightsMeasured, dict[str, float]]]
+    | list[tuple[ev.Progress, dict[str, float]]],
+    offsets: dict[Stage, int],
+) -> dict[str, _Columns]:
+    """By key, what was said of it; a long run has 100,000 of these, so little is done to each."""
+    found: dict[str, _Columns] = {}
+    for event, values in said:
+        step, time = offsets[event.stage] + event.step, event.time
+        for key, value in values.items():
+            columns = found.get(key)
+            if columns is None:
+                columns = found[key] = ([], [], [])
+            columns[0].append(step)
+            columns[1].append(value)
+            columns[2].append(time)
+    return found
 
 
 def _weight_of(camera: str) -> Measure:
     return Measure(key=f"weight_{camera}", title=f"Mean weight of {camera}")
 
 
-def _curve(group: str, measure: Measure, said: list[tuple[int, float, float]]) -> Curve:
-    steps, values, times = zip(*said, strict=True)
-    order = np.argsort(np.array(steps), kind="stable")
+def _curve(group: str, measure: Measure, said: _Columns) -> Curve:
+    steps, values, times = said
+    positions = np.array(steps, dtype=np.int64)
+    order = np.argsort(positions, kind="stable")
     return Curve(
         measure=measure,
         group=group,
-        steps=np.array(steps, dtype=np.int64)[order],
-        values=np.array(values, dtype=np.float64)[order],
+        steps=positions[order],
+        values=np.array(values, dtype=np.float64)[order] * measure.factor,
         times=np.array(times, dtype=np.float64)[order],
     )
