@@ -129,3 +129,24 @@ def test_a_line_that_cannot_be_joined_is_refused_in_words(tmp_path, monkeypatch)
 )
 def test_a_gpu_has_one_line_whichever_index_a_process_sees_it_under(device, seen, name):
     assert line_name(device, {"CUDA_VISIBLE_DEVICES": seen}) == name
+
+
+def test_that_giving_a_turn_back_leaves_one_of_the_same_number_alone(tmp_path, monkeypatch):
+    """The next who comes into an empty line may get the number that is just being given back."""
+    first = take_turn("cpu", tmp_path / "a")
+    came = []
+
+    def release_and_somebody_comes(release=first._lock.release):
+        release()
+        if not came:
+            came.append(take_turn("cpu", tmp_path / "b"))
+
+    monkeypatch.setattr(first._lock, "release", release_and_somebody_comes)
+    first.give_back()
+    assert [ticket.run.name for ticket in waiting_line("cpu")] == ["b"]
+    first.give_back()
+    assert [ticket.run.name for ticket in waiting_line("cpu")] == ["b"], "twice does nothing"
+    third = take_turn("cpu", tmp_path / "c")
+    assert [ticket.run.name for ticket in third.ahead()] == ["b"]
+    third.give_back()
+    came[0].give_back()

@@ -6,7 +6,8 @@ user's state folder; a ticket lives as long as the lock beside it is held, so th
 holds nobody up, and its ticket is swept away by the next who comes.
 
 Traps: the order is a count, never the clock, which may be wrong. Changes are made under the line's
-own guard, or two could take the same number. A GPU named by its index in one process and by its
+own guard, or two could take the same number; giving back needs none, since it takes its files away
+while it still holds the lock. A GPU named by its index in one process and by its
 UUID in another (CUDA_VISIBLE_DEVICES) has two lines.
 """
 
@@ -16,6 +17,7 @@ import json
 import os
 import re
 import socket
+import sys
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -63,6 +65,7 @@ class Turn:
         self.ticket = ticket
         self._folder = folder
         self._lock = lock
+        self._is_over = False
 
     def ahead(self) -> tuple[Ticket, ...]:
         """Living tickets before this one, the one at work first; empty where it is its turn."""
@@ -70,9 +73,15 @@ class Turn:
 
     def give_back(self) -> None:
         """Let the next one go on. Twice does nothing."""
-        _paths(self._folder, self.ticket.number)[0].unlink(missing_ok=True)
+        if self._is_over:
+            return
+        self._is_over = True
+        path, lock_path = _paths(self._folder, self.ticket.number)
+        path.unlink(missing_ok=True)
+        if sys.platform != "win32":  # there it goes with the lock itself
+            # While it is held: once it is not, somebody else may be given this very number.
+            lock_path.unlink(missing_ok=True)
         self._lock.release()
-        _paths(self._folder, self.ticket.number)[1].unlink(missing_ok=True)
 
 
 def take_turn(device: str, run: Path) -> Turn:
