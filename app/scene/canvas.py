@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PySide6.QtCore import Qt, QTimer
-from PySide6.QtGui import QPainter
+from PySide6.QtGui import QImage, QPainter
 from PySide6.QtWidgets import QWidget
 from vispy import app, gloo
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
-    from PySide6.QtGui import QImage, QPaintEvent
+    from PySide6.QtGui import QPaintEvent
 
     from app.scene.labels import Atlas, PlacedLabel
     from app.scene.strokes import Faces, Strokes
@@ -165,14 +165,21 @@ class Screen(QWidget):
 
     def __init__(self, canvas: Any) -> None:  # noqa: ANN401 - vispy's QOpenGLWidget is untyped
         super().__init__()
-        self._canvas = canvas
+        self._canvas: Any = canvas  # None once it was let go of
         canvas.setAttribute(Qt.WidgetAttribute.WA_DontShowOnScreen)
         canvas.show()
         self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
         self.setFocusPolicy(Qt.FocusPolicy.WheelFocus)
 
+    def let_go(self) -> Any:  # noqa: ANN401 - as above
+        """Show nothing from now on; the OpenGL widget, or None where it was let go of before."""
+        canvas, self._canvas = self._canvas, None
+        return canvas
+
     def image(self) -> QImage:
-        """What is shown, painted now."""
+        """What is shown, painted now; without pixels where it was let go of."""
+        if self._canvas is None:
+            return QImage()
         if self._canvas.size() != self.size():
             self._canvas.resize(self.size())
         return self._canvas.grabFramebuffer()
@@ -230,11 +237,19 @@ class SceneCanvas:
             self._soon.start(math.ceil(_LAZY_MS - since_ms) if since_ms < _LAZY_MS else 0)
 
     def close(self) -> None:
-        """Let go of the canvas and of what its driver holds."""
+        """Let go of the canvas and of what its driver holds; twice does nothing.
+
+        Trap: what is deleted must not be touched again, not even to be closed. Qt closes a window a
+        second time that its program closed, and an exception on that way ends the program.
+        """
+        native = self._screen.let_go()
+        if native is None:
+            return
+        self._soon.stop()
         self._canvas.events.draw.disconnect()
         self._canvas.close()
         # It has no parent, and the garbage collector may come by on another thread.
-        self._canvas.native.deleteLater()
+        native.deleteLater()
 
     def _on_draw(self, _event: object) -> None:
         self._on_paint()

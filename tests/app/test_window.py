@@ -212,6 +212,19 @@ def test_layout_and_theme_are_remembered(make_window, tmp_path):
     again.session.set_display(theme="dark")
 
 
+def test_a_window_can_be_closed_twice_and_shown_between(make_window, qtbot):
+    window = make_window()
+    for _ in range(2):
+        assert window.close()
+        QApplication.processEvents()
+        assert not window.isVisible()
+    window.show()
+    window.repaint()
+    qtbot.wait(50)
+    assert window.session.project is None
+    assert window.close()
+
+
 def test_the_picture_of_the_window_has_views_and_3d_in_it(window):
     image = grab_window(window)
     assert (image.width(), image.height()) == (1600, 900)
