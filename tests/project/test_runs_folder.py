@@ -43,9 +43,10 @@ def test_a_run_needs_no_project_and_opens_as_it_was_made(run):
 
 
 def test_ids_are_readable_unique_and_sort_by_time(tmp_path):
-    runs = [RunFolder.create(tmp_path, TrainConfig(), name="A b/ü:c") for _ in range(4)]
+    names = ("zeta", "A b/ü:c", "quick", "A b/ü:c")
+    runs = [RunFolder.create(tmp_path, TrainConfig(), name=name) for name in names]
     ids = [run.id for run in runs]
-    assert all(id_[15:].startswith("-a-b-c") for id_ in ids)
+    assert [id_[15:] for id_ in ids] == ["-zeta", "-a-b-c", "-quick", "-a-b-c"]
     assert len(set(ids)) == 4
     assert sorted(ids) == ids
     assert all(id_[:8].isdigit() and id_[9:15].isdigit() for id_ in ids)

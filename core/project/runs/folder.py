@@ -49,7 +49,7 @@ from core.project.runs.events import (
     decode_event,
     encode_event,
 )
-from core.project.runs.making import RUNS_FOLDER, named, told_from, unwritable
+from core.project.runs.making import RUNS_FOLDER, named, stamped, told_from, unwritable
 from core.project.runs.states import RunState, fold
 from core.project.runs.wanted import WANTED, read_wanted, write_wanted
 from core.project.schema import copy_database
@@ -165,7 +165,7 @@ class RunFolder:
             if project_dir is not None:
                 about["project"] = told_from(parent, project_dir.absolute())
             write_text_atomically(scratch / _RUN, tomli_w.dumps(about))
-            path = named(scratch, f"{now:%Y%m%d-%H%M%S}-{slug}" if stamp else slug, once=not stamp)
+            path = named(scratch, stamped(parent, slug, now) if stamp else slug, once=not stamp)
         except OSError as error:
             raise unwritable(parent, error) from error
         finally:

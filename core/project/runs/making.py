@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from core.errors import CommandRefusedError, DataError
 from core.files import sync_folder
 
 if TYPE_CHECKING:
+    from datetime import datetime
     from pathlib import Path
 
 RUNS_FOLDER = "runs"
 _MAX_SAME_SECOND = 1000
+_STAMP = "%Y%m%d-%H%M%S"
+
+
+def stamped(parent: Path, slug: str, now: datetime) -> str:
+    """An id that sorts behind those made in the same second: its time is a later one's.
+
+    Whoever takes the last of the sorted ids means the newest run, and gets it.
+    """
+    while any(parent.glob(f"{now:{_STAMP}}-*")):
+        now += timedelta(seconds=1)
+    return f"{now:{_STAMP}}-{slug}"
 
 
 def named(scratch: Path, name: str, *, once: bool) -> Path:
