@@ -94,11 +94,15 @@ def test_a_warm_up_comes_back_as_it_was_kept(tmp_path):
     assert read_warmup(path) is None
     write_warmup(path, WARMUP)
     assert read_warmup(path) == WARMUP
-    unknown = replace(WARMUP, seconds_per_prediction=math.nan)
+    unknown = replace(
+        WARMUP, seconds_per_prediction=math.nan, seconds_per_step={"pretrain": math.nan, "lift": 2}
+    )
     write_warmup(path, unknown)
     found = read_warmup(path)
     assert found is not None
     assert math.isnan(found.seconds_per_prediction)
+    assert math.isnan(found.seconds_per_step["pretrain"])
+    assert found.seconds_per_step["lift"] == 2
 
 
 @pytest.mark.parametrize("content", ["", "{", '{"schema": 99}', '{"schema": 1}', "[]"])

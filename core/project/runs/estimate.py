@@ -232,7 +232,8 @@ def read_warmup(path: Path) -> WarmUp | None:
             memory_bytes=node["memory_bytes"].integer(0, 1 << 60),
             start_s=node["start_s"].number(),
             seconds_per_step={
-                stage: seconds.number() for stage, seconds in node["seconds_per_step"].items()
+                stage: math.nan if seconds.value is None else seconds.number()
+                for stage, seconds in node["seconds_per_step"].items()
             },
             seconds_per_cut=number("seconds_per_cut"),
             seconds_per_look=number("seconds_per_look"),
