@@ -1,8 +1,9 @@
 """How busy a run's device is, said every few seconds beside its progress.
 
 Traps: a GPU's utilisation needs NVIDIA's library (package nvidia-ml-py), which is used where it is
-there and never asked for; the processor's is this process's own share, so a machine that others
-keep busy shows as a low one.
+there and never asked for, and which refuses where it pleases (parts of a GPU, containers): a figure
+for the eye must end no training. The processor's is this process's own share, so a machine that
+others keep busy shows as a low one.
 """
 
 from __future__ import annotations
@@ -96,5 +97,5 @@ def resident_bytes() -> int:
 def _gpu_busy(device: torch.device) -> float:
     try:
         return torch.cuda.utilization(device) / 100
-    except (ModuleNotFoundError, RuntimeError, OSError):  # no library, or it has no answer
+    except Exception:  # noqa: BLE001 - the library may be missing, and has errors of its own
         return math.nan

@@ -1,11 +1,12 @@
 """Waiting for the turn on a device, said as events; see `core.project.runs.turns`.
 
 Of several processes the first on each machine takes the tickets for all of them: of every device
-that they use, one after the other in ascending order, so that two runs never hold what the other
-waits for. The others wait with it.
+that they use, one after the other in the order of the lines, so that two runs never hold what the
+other waits for. The others wait with it.
 
 Trap: the ranks' own patience with one another is bounded, so they agree every few instants while
-they wait, however long that is. Nothing is put onto the device before the turn has come.
+they wait, however long that is. Nothing is put onto the device before the turn has come, but for
+what nccl needs where there are several.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from core.errors import CommandRefusedError
 from core.project.runs.events import Notice, Waiting
-from core.project.runs.turns import take_turn
+from core.project.runs.turns import line_name, take_turn
 from trainer.context import LeftEarlyError
 
 if TYPE_CHECKING:
@@ -68,14 +69,17 @@ def its_turn(
 
 
 def devices_here(options: RunOptions, device_of: Callable[[RunOptions, int], Device]) -> list[str]:
-    """The devices that the run's processes on this machine use, in ascending order.
+    """The devices that the run's processes on this machine use, in the order of their lines.
+
+    That order is the same for all runs, whatever each calls its devices (CUDA_VISIBLE_DEVICES).
 
     Args:
         options: of the run.
         device_of: the device of a process, by its place on this machine.
     """
     count = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
-    return sorted({str(device_of(options, place).device) for place in range(count)})
+    devices = {str(device_of(options, place).device) for place in range(count)}
+    return sorted(devices, key=lambda device: line_name(device, os.environ))
 
 
 class _Line:

@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Literal
 from core.errors import CommandRefusedError, DataError
 from core.project.runs.estimate import Counts, WarmUp, write_warmup
 from core.project.runs.events import Progress
+from core.project.runs.turns import waiting_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from core.project.runs.config import Stage, TrainConfig
     from core.project.runs.events import Event
     from trainer.context import Context
+    from trainer.device import Device
     from trainer.networks import Networks
 
 _BEGAN = time.monotonic()
@@ -82,6 +84,7 @@ def measure(project_dir: Path, config: TrainConfig, beside: Path) -> WarmUp:
 
     Raises:
         DataError: the project or the configuration is wrong, or there is nothing to learn from.
+        CommandRefusedError: a run works on the GPU, whose memory and time are its own.
     """
     from core.learning.data import open_data
     from core.project.runs.folder import RunFolder
@@ -96,6 +99,7 @@ def measure(project_dir: Path, config: TrainConfig, beside: Path) -> WarmUp:
         folder = RunFolder.create(scratch, _short(config), project_dir=project_dir, name="warm-up")
         held.enter_context(torch_settings(config.run))
         device = chosen_device(config.run)
+        _refuse_beside_others(device)
         labels_db = labels if labels.is_file() else None
         whole = held.enter_context(
             open_data(
@@ -115,6 +119,15 @@ def measure(project_dir: Path, config: TrainConfig, beside: Path) -> WarmUp:
         )
         _say(0.2, f"Measuring on {device.name}")
         return _measured(context, whole, config)
+
+
+def _refuse_beside_others(device: Device) -> None:
+    """Leave a GPU to the run at work on it: two at once could both run out of its memory."""
+    line = waiting_line(str(device.device)) if device.device.type == "cuda" else ()
+    if line:
+        raise CommandRefusedError(
+            f"The run {line[0].run.name} works on {device.device}: measure again when it is done."
+        )
 
 
 def _measured(context: Context, whole: PoseData, config: TrainConfig) -> WarmUp:

@@ -9,6 +9,7 @@ import subprocess
 import time
 
 import pytest
+import torch
 
 from core.errors import CommandRefusedError, DataError
 from core.project.runs import events as ev
@@ -20,11 +21,12 @@ from core.project.runs.launching import trainer_command
 from core.project.runs.turns import take_turn, waiting_line
 from trainer import device_use
 from trainer.context import TrainingFailedError
-from trainer.device import chosen_device
+from trainer.device import Device, chosen_device
 from trainer.failing import failure
 from trainer.feedback import Feedback
 from trainer.process import execute
 from trainer.waiting import devices_here
+from trainer.warmup import measure
 
 
 def said(run, kind):
@@ -140,6 +142,49 @@ def test_device_use_is_said_beside_progress_every_few_seconds(make_run, monkeypa
     assert all(0 <= event.busy <= 1 for event in used)
     assert all(0 < event.memory_bytes < event.memory_total for event in used)
     assert sum(event.busy for event in used) > 0
+
+
+def gpu(place):
+    device = torch.device("cuda", place)
+    return Device(
+        device=device,
+        geometry=device,
+        name="GPU",
+        memory_bytes=0,
+        amp=False,
+        channels_last=False,
+        compile=False,
+    )
+
+
+class NotSupportedError(Exception):
+    """NVIDIA's library has such, no RuntimeErrors: a part of a GPU (MIG) has no utilisation."""
+
+
+@pytest.mark.parametrize("error", [NotSupportedError("3"), ModuleNotFoundError("pynvml")])
+def test_that_a_gpu_that_tells_no_utilisation_ends_no_training(monkeypatch, error):
+    def utilization(device):
+        raise error
+
+    monkeypatch.setattr(torch.cuda, "utilization", utilization)
+    meter = device_use.DeviceMeter(gpu(0))
+    assert math.isnan(meter.busy())
+
+
+def test_that_devices_are_waited_for_in_the_order_of_their_lines(make_run, monkeypatch):
+    """Else two runs that see the same GPUs under other names could wait for each other for ever."""
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1,0")
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
+    assert devices_here(make_run().config.run, lambda _, place: gpu(place)) == ["cuda:1", "cuda:0"]
+
+
+def test_that_no_warm_up_is_put_on_a_gpu_beside_a_training(match, make_run, tmp_path, monkeypatch):
+    monkeypatch.setenv("TRILABEL_STATE", str(tmp_path / "state"))
+    monkeypatch.setattr("trainer.device.chosen_device", lambda options, place=0: gpu(place))
+    turn = take_turn("cuda:0", tmp_path / "20261123-other")
+    with pytest.raises(CommandRefusedError, match="20261123-other"):
+        measure(match, make_run().config, tmp_path)
+    turn.give_back()
 
 
 @pytest.mark.parametrize(
