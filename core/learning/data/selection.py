@@ -68,9 +68,7 @@ def select(dataset: DataSet, protocol: Protocol, options: DataOptions) -> Select
     selection = Selection(
         labelled=GroupList(labelled),
         unlabelled=GroupList(
-            _without(
-                _unlabelled(dataset, protocol, options, by_people, every_label, held), accepted
-            )
+            _unlabelled(dataset, protocol, options, by_people, accepted, every_label, held)
         ),
         held_out=GroupList(held.evaluated),
     )
@@ -179,9 +177,11 @@ def _unlabelled(
     protocol: Protocol,
     options: DataOptions,
     labelled: Rows,
+    accepted: Rows,
     every_label: Rows,
     held: _HeldOut,
 ) -> Rows:
+    """Groups to be looked at without labels; an accepted one closes no frame, only itself."""
     rule = protocol.unlabelled
     rate = options.unlabelled_rate or rule.every
     closed = np.concatenate([labelled, *([] if rule.unused_labels else [every_label])])
@@ -197,7 +197,7 @@ def _unlabelled(
         rows = rows[~np.isin(rows[:, 1], list(people)) & ~_within(rows, held.block)]
         parts.append(rows[~np.isin(_packed_frames(rows), banned)])
     rows = np.concatenate([labelled[:0], *parts])
-    rows = _without(_without(rows, closed), held.evaluated)
+    rows = _without(rows, np.concatenate([closed, accepted, held.evaluated]))
     if options.max_unlabelled:
         return _bounded(dataset.recordings, rows, rule.min_views, options.max_unlabelled)
     return rows[_num_views(dataset.recordings, rows) >= rule.min_views]
