@@ -193,17 +193,35 @@ def test_the_latest_progress_is_of_the_present_stage_only():
     assert RunState().latest is None
 
 
+def started(time, **more):
+    told = {
+        "device": "cpu",
+        "device_name": "CPU",
+        "memory_bytes": 1,
+        "num_processes": 1,
+        "resumed": True,
+        "labelled": 1,
+        "unlabelled": 2,
+        "held_out": 3,
+    }
+    return ev.RunStarted(time=time, **told, **more)
+
+
+def test_that_neither_pauses_nor_waiting_count_as_work():
+    def waiting(time):
+        return ev.Waiting(time=time, device="cpu", ahead=1, run="other")
+
+    first = [waiting(50.0), started(100.0), ev.RunFinished(time=160.0, status="stopped")]
+    in_line = [*first, waiting(1000.0), waiting(1500.0)]
+    going_on = [*in_line, started(2000.0), ev.RunFinished(time=2030.0, status="done")]
+    left_early = [*in_line, ev.RunFinished(time=1600.0, status="cancelled")]
+    for events, worked_s in ((first, 60), (in_line, 60), (going_on, 90), (left_early, 60)):
+        assert fold(events).worked_s == worked_s
+        for cut in range(len(events)):
+            assert fold(events[cut:], fold(events[:cut])).worked_s == worked_s
+
+
 def test_a_new_start_takes_back_the_end_of_the_last_one():
-    started = ev.RunStarted(
-        device="cpu",
-        device_name="CPU",
-        memory_bytes=1,
-        num_processes=1,
-        resumed=True,
-        labelled=1,
-        unlabelled=2,
-        held_out=3,
-    )
     stopped = ev.RunFinished(status="stopped")
     assert fold([stopped]).finished == stopped
-    assert fold([stopped, started]).finished is None
+    assert fold([stopped, started(1.0)]).finished is None

@@ -58,8 +58,8 @@ class RunState:
         notices: all.
         unknown: whole lines that could not be read.
         finished: why the trainer left; None while it has not, or was killed.
-        last_time: of the newest event, seconds since 1970, by the trainer's clock, which may be
-            wrong or have been put right; 0 where there is none.
+        last_time: of the newest event of a trainer at work (not of one that waits for its turn),
+            seconds since 1970, by its clock, which may be wrong or have been put right; 0 = none.
         earlier_s: seconds that trainers worked on it before the newest start.
     """
 
@@ -152,7 +152,9 @@ class _Draft:
         )
 
     def add(self, event: ev.Event) -> None:
-        before, self._last_time = self._last_time, event.time or self._last_time
+        before = self._last_time
+        if not self._is_of_one_in_line(event):
+            self._last_time = event.time or before
         was = self._state.started
         if isinstance(event, ev.RunStarted) and was is not None:
             earlier_s = self._state.earlier_s + max(before - was.time, 0.0)
@@ -176,6 +178,11 @@ class _Draft:
                 self._unknown.append(event)
             case _:
                 self._add_turn(event)
+
+    def _is_of_one_in_line(self, event: ev.Event) -> bool:
+        """Whether a trainer says this that waits for its turn, or leaves before that has come."""
+        is_waiting = self._state.waiting is not None
+        return isinstance(event, ev.Waiting) or (is_waiting and isinstance(event, ev.RunFinished))
 
     def _add_turn(
         self,
