@@ -142,9 +142,8 @@ def _about(entry: RunEntry, report: RunReport | None) -> Rows:
         if state.started is not None:
             device = f"{state.started.device_name} ({state.started.device})"
             rows.append(("Device", device))
-            took = state.last_time - state.started.time
-            if took > 0:
-                rows.append(("Took", duration(took)))
+            if state.worked_s > 0:
+                rows.append(("Took", duration(state.worked_s)))
         if state.rounds:
             last = state.rounds[-1]
             rows.append(

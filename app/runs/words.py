@@ -75,9 +75,8 @@ def _stage_line(report: RunReport, stage: Stage) -> str:
 
 def end_line(report: RunReport) -> str:
     """How a run has ended, and how long it took."""
-    started, last = report.state.started, report.state.last_time
-    took = last - started.time if started else 0.0
-    after = f" after {duration(took)}" if took >= 1 else ""
+    worked_s = report.state.worked_s
+    after = f" after {duration(worked_s)}" if worked_s >= 1 else ""  # NaN is not
     return f"{STATUS_WORDS[report.status].capitalize()}{after}"
 
 
