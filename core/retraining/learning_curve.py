@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from core.project.runs.folder import RunFolder
     from core.project.runs.states import RunState
 
-_VERSION = 1
+_VERSION = 2
 _TRAINING = frozenset({"pretrain", "finetune", "lift"})
 _LAST = 3  # runs that a plateau is told of
 _ENOUGH = 4  # evaluations that a spread is told of
@@ -42,7 +42,7 @@ class RunFigures:
 
     Attributes:
         time: when it ended, seconds since 1970.
-        seconds: from its newest start to its end.
+        seconds: that trainers worked on it, also those who went on with it or predicted later.
         mv_mpjpe: multi-view error on its held-out labels, mm; NaN = not measured.
         sv_mpjpe: single-view error, likewise.
         num_poses: that these errors are means of; 0 = none.
@@ -59,11 +59,10 @@ class RunFigures:
     @classmethod
     def of(cls, state: RunState) -> RunFigures:
         """From all that a run has said."""
-        started = state.started.time if state.started else math.nan
         ended = state.finished.time if state.finished else state.last_time
         return cls(
             time=ended,
-            seconds=max(ended - started, 0.0),
+            seconds=state.worked_s,
             mv_mpjpe=newest_metric(state, "mv_mpjpe"),
             sv_mpjpe=newest_metric(state, "sv_mpjpe"),
             num_poses=round(_known(newest_metric(state, "poses"))),

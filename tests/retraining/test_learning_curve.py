@@ -6,6 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from core.project.runs import events as ev
+from core.project.runs.states import fold
 from core.retraining.learning_curve import (
     CurvePoint,
     LearningCurve,
@@ -124,3 +126,16 @@ def test_that_what_was_kept_of_a_run_is_the_same_as_what_is_read(project):
     for path in (project.path / "cache").glob("*.json"):
         path.write_text("[1, 2", encoding="utf-8")
     assert repr(learning_curve(project)) == repr(fresh)
+
+
+def test_that_the_time_of_a_run_is_all_that_was_worked_on_it():
+    told = {"device": "cpu", "device_name": "CPU", "memory_bytes": 1, "num_processes": 1}
+    told |= {"resumed": True, "labelled": 1, "unlabelled": 2, "held_out": 3}
+    events = [
+        ev.RunStarted(time=100.0, **told),
+        ev.RunFinished(time=160.0, status="stopped"),
+        ev.RunStarted(time=2000.0, **told),
+        ev.RunFinished(time=2030.0, status="done"),
+    ]
+    found = RunFigures.of(fold(events))
+    assert (found.time, found.seconds) == (2030.0, 90.0)
