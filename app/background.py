@@ -4,7 +4,8 @@ One job at a time, in that order, so that two cores stay enough for the window. 
 made anew, a moment after the settings that it depends on were changed.
 
 After an edit only its frames are gone through again, beside whatever else is running; so are those
-that a training predicts.
+that a training predicts. Trap: what is kept on disk is named by the observations that it was made
+of, so the name is made with it, and nothing is kept that was made while they changed.
 """
 
 from __future__ import annotations
@@ -15,14 +16,21 @@ from typing import TYPE_CHECKING, Any
 from PySide6.QtCore import QObject, QTimer, Signal
 
 from app.jobs import Job
-from core.diagnosis import estimate_recording_scale_mm, keep_summary, load_or_summarise
+from core.diagnosis import (
+    estimate_recording_scale_mm,
+    load_or_summarise,
+    save_summary,
+    summary_path,
+)
 from core.recording import build_proxies
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from app.jobs import Progress
     from app.session import Session
+    from core.curation.sources import FrameSource
     from core.diagnosis import RecordingSummary
     from core.project import Change, Project
 
@@ -50,7 +58,8 @@ class BackgroundWork(QObject):
         self._patch: Job | None = None
         self._leaving: list[Job] = []
         self._edited: set[int] = set()
-        self._is_kept = True
+        # A summary that followed edits, and where it belongs on disk.
+        self._unkept: tuple[RecordingSummary, Path] | None = None
         # A thread that starts within an edit takes the window's time before its views are painted.
         self._soon = QTimer(self)
         self._soon.setSingleShot(True)
@@ -104,7 +113,7 @@ class BackgroundWork(QObject):
         for timer in (self._keep_soon, self._settle, self._soon):
             timer.stop()
         self._edited.clear()
-        self._is_kept = True
+        self._unkept = None
         leaving = [job for job in (self._job, self._patch) if job is not None]
         self._job = self._patch = None
         for job in leaving:
@@ -113,33 +122,32 @@ class BackgroundWork(QObject):
 
     def _keep_summary(self) -> None:
         """Keep a summary that followed edits, so that the next opening need not make it anew."""
-        summary, source = self._session.summary, self._session.source
-        if self._is_kept or self._edited or self._patch is not None:
-            return
-        self._is_kept = True
-        if summary is not None and source is not None:
+        unkept = self._take_unkept()
+        if unkept is not None:
             # Where the cache cannot be written, the next opening makes it anew.
             with suppress(OSError):
-                keep_summary(source, summary)
+                save_summary(*unkept)
 
     def _keep_in_background(self) -> None:
-        """Keep it while nobody waits; not where more edits are to be followed first."""
-        summary, source = self._session.summary, self._session.source
-        if self._is_kept or self._edited or self._patch is not None or self._keeper is not None:
+        """Keep it while nobody waits."""
+        unkept = None if self._keeper is not None else self._take_unkept()
+        if unkept is None:
             return
-        if summary is None or source is None:
-            return
-        self._is_kept = True
-        job = self._keeper = Job(
-            "Keeping the summary", lambda _go: keep_summary(source, summary), self
-        )
+        job = self._keeper = Job("Keeping the summary", lambda _go: save_summary(*unkept), self)
         job.ended.connect(lambda: self._on_kept(job))
         job.start()
+
+    def _take_unkept(self) -> tuple[RecordingSummary, Path] | None:
+        """What is to be kept; None where nothing is, or more edits are to be followed first."""
+        if self._edited or self._patch is not None:
+            return None
+        unkept, self._unkept = self._unkept, None
+        return unkept
 
     def _on_kept(self, job: Job) -> None:
         if job is self._keeper:
             self._keeper = None
-            if not self._is_kept:
+            if self._unkept is not None:
                 self._keep_soon.start()  # edited meanwhile
 
     def _on_edited(self, change: Change) -> None:
@@ -161,6 +169,7 @@ class BackgroundWork(QObject):
         if not self._edited or summary is None or source is None or self._patch is not None:
             return
         frames, self._edited = self._edited, set()
+        place = _place(source, summary)
 
         job = Job("Following the edit", lambda _go: summary.with_frames(source, frames), self)
         self._patch = job
@@ -169,7 +178,9 @@ class BackgroundWork(QObject):
             if job is not self._patch:
                 return
             if self._session.summary is summary:
-                self._is_kept = False
+                # Edited meanwhile: it may have seen a part of that, and belongs to no state.
+                is_whole = place == _place(source, summary)
+                self._unkept = (patched, place) if is_whole and place is not None else None
                 self._keep_soon.start()
                 self._session.set_summary(patched)
             else:  # another one was made meanwhile, perhaps from before the edit
@@ -253,6 +264,14 @@ class BackgroundWork(QObject):
 
     def _on_proxies(self, _result: object) -> None:
         self._proxies_done = True
+
+
+def _place(source: FrameSource, summary: RecordingSummary) -> Path | None:
+    """Where a summary of what the source says now is kept; None where there can be no cache."""
+    try:
+        return summary_path(source, summary.settings)
+    except OSError:
+        return None
 
 
 def _make_proxies(project: Project, progress: Progress) -> None:

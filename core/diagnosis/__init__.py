@@ -25,10 +25,10 @@ from core.diagnosis.lengths import EffectiveLengths, effective_lengths_mm
 from core.diagnosis.source import estimate_recording_scale_mm
 from core.diagnosis.summary import RecordingSummary, summarise
 from core.diagnosis.summary_file import (
-    keep_summary,
     load_or_summarise,
     load_summary,
     save_summary,
+    summary_path,
 )
 from core.diagnosis.thresholds import (
     CORRECT_MM,
@@ -70,13 +70,13 @@ __all__ = [
     "estimate_recording_scale_mm",
     "explain_joint",
     "joint_uncertainty",
-    "keep_summary",
     "load_or_summarise",
     "load_summary",
     "person_covariances_mm2",
     "save_summary",
     "scan_identities",
     "summarise",
+    "summary_path",
     "swaps_in_frame",
     "threshold_curve",
     "threshold_samples",

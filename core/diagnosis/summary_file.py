@@ -62,7 +62,7 @@ def load_or_summarise(
     Raises:
         OSError: the cache cannot be written.
     """
-    path = _cache_path(project, settings)
+    path = summary_path(project, settings)
     if path.is_file():
         try:
             return load_summary(path)
@@ -74,16 +74,15 @@ def load_or_summarise(
     return summary
 
 
-def keep_summary(project: CachingSource, summary: RecordingSummary) -> None:
-    """Keep a summary that followed its edits, so that the next opening finds it in the cache.
+def summary_path(project: CachingSource, settings: TriangulationSettings) -> Path:
+    """Where a summary of the observations as they are now belongs.
+
+    Trap: it is another one as soon as anything is edited. Ask where the summary is made, not where
+    it is written: else what was edited in between would later be read without that edit.
 
     Raises:
-        OSError: the cache cannot be written.
+        OSError: there cannot be a cache.
     """
-    save_summary(summary, _cache_path(project, summary.settings))
-
-
-def _cache_path(project: CachingSource, settings: TriangulationSettings) -> Path:
     key = json.dumps(
         ["summary", _VERSION, project.data_key, project.num_frames, asdict(settings)],
         sort_keys=True,

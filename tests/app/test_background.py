@@ -3,8 +3,15 @@
 import threading
 import time
 
+import pytest
+
+from app import background as background_module
 from app.background import BackgroundWork
 from app.jobs import Job
+from core.diagnosis import RecordingSummary, load_or_summarise, load_summary, summary_path
+from core.project import JointKey, SetJoints
+
+FAR_OFF_MS = 600_000
 
 
 def test_a_job_tells_its_end_after_its_result(qtbot):
@@ -121,3 +128,77 @@ def test_what_a_cancelled_job_answers_all_the_same_is_handed_to_who_closes_it(qt
         let_go.set()
     assert told.args == ["an open file"]
     assert not finished
+
+
+@pytest.fixture
+def followed(editable_session):
+    """A session with a summary, and what follows its edits; nothing else happens behind it."""
+    session = editable_session
+    session.set_summary(load_or_summarise(session.source, session.settings))
+    background = BackgroundWork(session, settle_ms=FAR_OFF_MS)
+    yield session, background
+    background.stop()
+
+
+def label(session, frame):
+    """Put a joint by hand, and where a summary of that state is kept."""
+    person = session.project.persons[0]
+    key = JointKey(frame, 0, person, 0)
+    session.apply(SetJoints(keys=(key,), points_px=((100.0, 100.0),)))
+    return summary_path(session.source, session.settings)
+
+
+class Gate:
+    """Holds the threads that call a function until it is opened."""
+
+    def __init__(self, function):
+        self._function = function
+        self._is_open = threading.Event()
+        self.reached = threading.Event()
+
+    def __get__(self, owner, _kind):
+        return lambda *arguments: self(owner, *arguments)
+
+    def __call__(self, *arguments):
+        self.reached.set()
+        assert self._is_open.wait(10)
+        return self._function(*arguments)
+
+    def open(self):
+        self._is_open.set()
+
+
+def test_what_is_edited_while_a_summary_is_written_does_not_make_it_its_own(
+    followed, monkeypatch, qtbot
+):
+    session, background = followed
+    summary = session.summary
+    gate = Gate(background_module.save_summary)
+    monkeypatch.setattr(background_module, "save_summary", gate)
+    first = label(session, 1)
+    qtbot.waitUntil(lambda: session.summary is not summary, timeout=10_000)
+    session.set_source(None)  # what followed the edit is written while the next source is shown
+    assert gate.reached.wait(10)
+    second = label(session, 2)
+    gate.open()
+    background.stop()
+    assert load_summary(first).annotated.any(axis=1).tolist() == [i == 1 for i in range(6)]
+    assert not second.exists()
+
+
+def test_a_summary_that_met_an_edit_half_way_is_kept_for_neither_state(
+    followed, monkeypatch, qtbot
+):
+    session, background = followed
+    summary = session.summary
+    gate = Gate(RecordingSummary.with_frames)
+    monkeypatch.setattr(RecordingSummary, "with_frames", gate)
+    first = label(session, 1)
+    qtbot.waitUntil(gate.reached.is_set, timeout=10_000)
+    second = label(session, 2)
+    gate.open()
+    qtbot.waitUntil(lambda: session.summary is not summary, timeout=10_000)
+    qtbot.waitUntil(lambda: bool(session.summary.annotated[2].any()), timeout=10_000)
+    background.stop()
+    assert not first.exists()
+    assert load_summary(second).annotated.any(axis=1).tolist() == [i in (1, 2) for i in range(6)]
