@@ -9,7 +9,7 @@ backup, say), the rows themselves are compared, once.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from core.errors import DataError
 from core.project.edits import JointKey, PointKey
@@ -17,7 +17,7 @@ from core.project.labels import LabelStore
 from core.project.schema import TABLES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from core.project import Project
@@ -27,9 +27,16 @@ if TYPE_CHECKING:
 
 _STAMPED = 2  # the last two values of a row: time and annotator
 _LABELS = ("labels", "points3d")
-_REVIEWS = ("reviews", "accepted")
-_TRACKS = "track_points"
-_FOLLOWED = (*_LABELS, *_REVIEWS, _TRACKS)
+# Which set of `Since` the rows of a table go into, and what their keys are there.
+_FOLLOWED: dict[str, tuple[str, Callable[..., tuple[int, ...]]]] = {
+    "labels": ("keys", JointKey),
+    "points3d": ("points", PointKey),
+    "reviews": ("reviews", PointKey),
+    "accepted": ("reviews", PointKey),
+    "track_points": ("tracks", lambda frame, person: (frame, person)),
+}
+_KEPT = ("keys", "points", "reviews", "tracks")
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +54,7 @@ class Since:
         points: labels in space that are other.
         reviews: joints whose review or accepted point is other.
         tracks: (frame, person) whose place on the ground somebody put elsewhere.
+        frames: with anything other.
     """
 
     run: str
@@ -57,17 +65,12 @@ class Since:
     points: frozenset[PointKey]
     reviews: frozenset[PointKey]
     tracks: frozenset[tuple[int, int]]
+    frames: frozenset[int]
 
     @property
     def hand_joints(self) -> int:
         """How many labels are other, in views and in space."""
         return len(self.keys) + len(self.points)
-
-    @property
-    def frames(self) -> frozenset[int]:
-        """The frames with anything other."""
-        every = (self.keys, self.points, self.reviews, self.tracks)
-        return frozenset(key[0] for keys in every for key in keys)
 
     def __bool__(self) -> bool:
         """Whether anything is other."""
@@ -184,41 +187,67 @@ class _Rows:
     """Which rows are other than in a snapshot; what is asked often is kept as it is told.
 
     Rows that are as they were again are remembered, so that a change that is followed twice (a
-    writer in between) does no harm.
+    writer in between) does no harm. Trap: there may be a hundred thousand of them, and an edit must
+    not go through them all: whole sets are copied, never built, and only those that are other.
     """
 
     def __init__(self) -> None:
         self._was: dict[tuple[str, Key], Row | None] = {}
-        self._kinds: dict[str, dict[Key, str]] = {table: {} for table in _FOLLOWED}
+        self._kinds: dict[tuple[str, Key], str] = {}
         self._counts = {"added": 0, "changed": 0, "deleted": 0}
+        # How many tables say of a key, or a frame, that it is other.
+        self._keys: dict[str, dict[tuple[int, ...], int]] = {name: {} for name in _KEPT}
+        self._frames: dict[int, int] = {}
+        self._told: dict[str, frozenset[Any]] = {}
 
     def follow(self, changes: Iterable[RowChange]) -> None:
         for table, key, before, after in changes:
-            if table in self._kinds:
+            if table in _FOLLOWED:
                 self.put(table, key, before, after)
 
     def put(self, table: str, key: Key, before: Row | None, now: Row | None) -> None:
-        was = self._was.setdefault((table, key), before)
-        kinds = self._kinds[table]
-        known, kind = kinds.pop(key, None), _kind(was, now)
+        row = table, key
+        was = self._was.setdefault(row, before)
+        known, kind = self._kinds.pop(row, None), _kind(was, now)
         if kind is not None:
-            kinds[key] = kind
+            self._kinds[row] = kind
         if table in _LABELS:
             for name, step in ((known, -1), (kind, 1)):
                 if name is not None:
                     self._counts[name] += step
+        if (known is None) != (kind is None):
+            self._count(table, key, 1 if known is None else -1)
+
+    def _count(self, table: str, key: Key, step: int) -> None:
+        name, make = _FOLLOWED[table]
+        _add(self._keys[name], make(*key), step)
+        _add(self._frames, key[0], step)
+        self._told.pop(name, None)
+        self._told.pop("frames", None)
 
     def since(self, run: str) -> Since:
-        kinds = self._kinds
-        reviews = kinds["reviews"].keys() | kinds["accepted"].keys()
+        for name, counter in (*self._keys.items(), ("frames", self._frames)):
+            if name not in self._told:
+                self._told[name] = frozenset(counter)
+        told, counts = self._told, self._counts
         return Since(
             run=run,
-            **self._counts,
-            keys=frozenset(JointKey(*key) for key in kinds["labels"]),
-            points=frozenset(PointKey(*key) for key in kinds["points3d"]),
-            reviews=frozenset(PointKey(*key) for key in reviews),
-            tracks=frozenset((frame, person) for frame, person in kinds[_TRACKS]),
+            **counts,
+            keys=told["keys"],
+            points=told["points"],
+            reviews=told["reviews"],
+            tracks=told["tracks"],
+            frames=told["frames"],
         )
+
+
+def _add(counts: dict[_T, int], one: _T, step: int) -> None:
+    """Count; what is counted down to nothing is not there. A plain dict: it is copied quickest."""
+    number = counts.get(one, 0) + step
+    if number:
+        counts[one] = number
+    else:
+        del counts[one]
 
 
 def _kind(was: Row | None, now: Row | None) -> str | None:

@@ -144,6 +144,8 @@ class Following(RuleBasedStateMachine):
         assert found.points == other["points3d"]
         assert found.reviews == other["reviews"] | other["accepted"]
         assert found.tracks == other["track_points"]
+        every = (found.keys, found.points, found.reviews, found.tracks)
+        assert found.frames == {key[0] for keys in every for key in keys}
         assert found.added + found.changed + found.deleted == found.hand_joints
         assert found == since_snapshot(Labelled(self.store), self.run)
         assert bool(found) == bool(found.text)
@@ -246,6 +248,34 @@ def test_that_an_edit_among_a_hundred_thousand_labels_is_told_at_once(tmp_path):
     store.close()
 
 
+def test_that_an_edit_beside_many_new_labels_is_told_as_quickly(tmp_path):
+    LabelStore.create(tmp_path / "labels.db", CAMERAS, JOINTS)
+    store = LabelStore(tmp_path / "labels.db", CAMERAS, JOINTS, writable=True)
+    copy_database(store.path, tmp_path / "snapshot.db")
+    fresh = FreshLabels(Labelled(store), Snapped("run", tmp_path / "snapshot.db"))
+    keys = np.array([(frame, 1, joint) for frame in range(15_000) for joint in (0, 1)])
+    bulk = BulkLabels(
+        keys=np.zeros((0, 4), np.int64),
+        points_px=np.ones((0, 2)),
+        occluded=np.zeros(0, bool),
+        point_keys=keys,
+        points_mm=np.ones((len(keys), 3)),
+        origin="import:a test",
+    )
+    store.import_labels(bulk, description="Import", annotator="a")
+    assert len(fresh.since().points) == len(keys)
+    took = []
+    for frame in range(20):
+        edit = SetJoints(keys=(JointKey(frame, 0, 1, 0),), points_px=((2.0, 2.0),))
+        store.apply(edit, place=None, annotator="a")
+        begun = time.perf_counter()
+        found = fresh.since()
+        assert (len(found.keys), len(found.frames)) == (frame + 1, 15_000)
+        took.append(time.perf_counter() - begun)
+    assert np.median(took) < 0.01
+    store.close()
+
+
 def test_that_the_sentence_counts_each_kind():
     since = Since(
         run="r",
@@ -256,5 +286,6 @@ def test_that_the_sentence_counts_each_kind():
         points=frozenset(),
         reviews=frozenset({PointKey(0, 1, 0), PointKey(0, 1, 1)}),
         tracks=frozenset({(0, 1)}),
+        frames=frozenset({0}),
     )
     assert since.text == "1 label (1 new), 2 reviews and 1 track point"
