@@ -68,6 +68,7 @@ def since(num_new=0, num_reviews=0):
         points=frozenset(),
         reviews=frozenset(PointKey(frame, 1, 2) for frame in range(num_reviews)),
         tracks=frozenset(),
+        frames=frozenset(range(max(num_new, num_reviews))),
     )
 
 
