@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 _SETTLE_MS = 300
 _NEIGHBOURS = (1, -1, 2, -2, 3, -3)
 _UPCOMING = 24
+_NEWS = frozenset({Predicted, PredictionRoundFinished})
 
 
 class Feedback(QObject):
@@ -124,7 +125,7 @@ class Feedback(QObject):
             self._known.add(run_id)
             self._is_following = True
             self.following_changed.emit(True)
-        is_new = any(isinstance(e, Predicted | PredictionRoundFinished) for e in report.events)
+        is_new = not _NEWS.isdisjoint(map(type, report.events))
         if is_new and not self._look(run_id) and self._is_following:
             self._show_newest()
         if run_id in self._watch.living and run_id not in self._wanted:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 import traceback
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -108,8 +109,11 @@ class RunsFollower:
         """What is new: entry, report (None where it cannot be read), whether the entry is another.
 
         Living runs come first, then the newest: whoever has just opened a project sees those first.
+        Of a long run that is new here it is told first what it is doing, which is read at once.
         """
-        for entry in self._in_order(only_living=only_living):
+        order = self._in_order(only_living=only_living)
+        yield from self._glance([entry for entry in order if entry.id not in self._followers])
+        for entry in order:
             assert entry.run is not None, "only what can be asked is polled"
             follower = self._followers.setdefault(entry.id, RunFollower(entry.run, _pause))
             trouble = self._faults[entry.id]
@@ -131,6 +135,14 @@ class RunsFollower:
                 yield self._entries[entry.id], report, True
             elif is_new:
                 yield entry, report, False
+
+    def _glance(self, entries: list[RunEntry]) -> Iterator[tuple[RunEntry, RunReport | None, bool]]:
+        for entry in entries:
+            assert entry.run is not None, "only what can be asked is polled"
+            with suppress(DataError, CommandRefusedError, OSError):  # told when all of it is read
+                report = RunFollower(entry.run, _pause).glance()
+                if report is not None:
+                    yield entry, report, False
 
     def _is_new(self, run_id: str, report: RunReport) -> bool:
         said = (report.status, report.text, int(report.silent_s / _SILENCE_STEP_S))

@@ -44,7 +44,7 @@ _Index = QModelIndex | QPersistentModelIndex
 _TAIL_LINES = 300
 _NUM_STEPS = 200
 # Told by curves and figures, too many to be read one by one.
-_QUIET = (ev.Progress, ev.WeightsMeasured, ev.DeviceUsed)
+_QUIET = frozenset({ev.Progress, ev.WeightsMeasured, ev.DeviceUsed})
 
 
 class LogKeeper:
@@ -52,28 +52,34 @@ class LogKeeper:
 
     def __init__(self) -> None:
         self._told: dict[str, list[tuple[float, str, bool]]] = {}
+        # Events that nobody has looked at yet.
+        self._new: dict[str, list[Event]] = {}
 
     def clear(self) -> None:
         """Another project."""
         self._told.clear()
+        self._new.clear()
 
     def add(self, run_id: str, events: Iterable[Event]) -> None:
-        """Take over what is new."""
-        lines = self._told.setdefault(run_id, [])
-        for event in events:
-            if isinstance(event, _QUIET):
-                continue
-            is_bad = isinstance(event, ev.Notice) and event.level != "info"
-            lines.extend((event.time, text, is_bad) for text in _text(event).splitlines())
+        """Take over what is new; quickly, since 100,000 events may come at once."""
+        told = [event for event in events if type(event) not in _QUIET]
+        self._new.setdefault(run_id, []).extend(told)
 
     def lines(self, run_id: str, state: RunState) -> list[tuple[float, str, bool]]:
         """Time, text, and whether it is a problem; with some of the steps, in order of time."""
-        told = list(self._told.get(run_id, ()))
+        told = list(self._lines(run_id))
         every = max(len(state.progress) // _NUM_STEPS, 1)
         for progress in state.progress[every - 1 :: every]:
             line = (progress.time, progress_text(progress), False)
             bisect.insort(told, line, key=lambda one: one[0])
         return told
+
+    def _lines(self, run_id: str) -> list[tuple[float, str, bool]]:
+        lines = self._told.setdefault(run_id, [])
+        for event in self._new.pop(run_id, ()):
+            is_bad = isinstance(event, ev.Notice) and event.level != "info"
+            lines.extend((event.time, text, is_bad) for text in _text(event).splitlines())
+        return lines
 
 
 class _Lines(QAbstractListModel):

@@ -213,7 +213,7 @@ class RunManager(QDialog):
     def _on_reported(self, run_id: str, report: RunReport) -> None:
         self.rows.take_report(run_id, report)
         self.tools.show_rows(self._selected_rows(), is_same=True)
-        if run_id in self._compared and any(isinstance(it, Evaluated) for it in report.events):
+        if Evaluated in map(type, report.events) and run_id in self.selected:
             # Reading all of a living run again is worth a new error, not each line of progress.
             self._compared = ()
             self._later.start()
@@ -235,7 +235,8 @@ class RunManager(QDialog):
 
     def _compare(self) -> None:
         rows = self._selected_rows()
-        known = [(it.entry.run, it.report) for it in rows if it.entry.run and it.report]
+        read = [it for it in rows if it.report is not None and it.report.is_whole]
+        known = [(it.entry.run, it.report) for it in read if it.entry.run and it.report]
         runs, reports = [run for run, _ in known], [report for _, report in known]
         if not runs:
             self._compared = ()

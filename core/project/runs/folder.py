@@ -55,7 +55,7 @@ from core.project.runs.wanted import WANTED, read_wanted, write_wanted
 from core.project.schema import copy_database
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from types import TracebackType
     from typing import Self
 
@@ -63,7 +63,7 @@ if TYPE_CHECKING:
     from core.project.runs.config import TrainConfig
 
 RUN_SCHEMA = 1
-_RUN, _CONFIG, _LABELS, _EVENTS = "run.toml", "config.toml", "labels.db", "events.jsonl"
+_RUN, _CONFIG, _LABELS, EVENTS = "run.toml", "config.toml", "labels.db", "events.jsonl"
 LOCK_FILE, _HOLDER, _HEARTBEAT = "alive.lock", "holder.json", "heartbeat"
 _STOP, _EXIT, _STDERR = "STOP", "exit.json", "stderr.log"
 _RESERVE, _RESERVE_BYTES = "reserve", 1 << 16
@@ -265,7 +265,7 @@ class RunFolder:
             self.sweep()
             me = Holder(pid=os.getpid(), host=socket.gethostname())
             write_text_atomically(self.path / _HOLDER, json.dumps(asdict(me)))
-            self._events_fd = event_file.open_for_appending(self.path / _EVENTS)
+            self._events_fd = event_file.open_for_appending(self.path / EVENTS)
             self._beats = self.heartbeat() or 0
             (self.path / _RESERVE).write_bytes(bytes(_RESERVE_BYTES))
         except BaseException:
@@ -418,17 +418,12 @@ class RunFolder:
         Raises:
             DataError: the file cannot be read, or has become shorter than `offset`.
         """
-        lines, end = event_file.read_lines(self.path / _EVENTS, offset)
-        events: list[Event] = []
-        for index, line in enumerate(lines, start=1):
-            events.append(decode_event(line))
-            if pause is not None and index % _PAUSE_LINES == 0:
-                pause()
-        return tuple(events), end
+        lines, end = event_file.read_lines(self.path / EVENTS, offset)
+        return tuple(decoded(lines, pause)), end
 
     def events_end(self) -> int:
         """The byte offset after the last whole line of events.jsonl."""
-        return event_file.end_of_last_line(self.path / _EVENTS)
+        return event_file.end_of_last_line(self.path / EVENTS)
 
     def state(self) -> RunState:
         """What all events so far add up to."""
@@ -449,6 +444,14 @@ class RunFolder:
                 os.close(self._events_fd)
             self._events_fd = None
             self._beats = None
+
+
+def decoded(lines: Sequence[bytes], pause: Callable[[], None] | None = None) -> Iterator[Event]:
+    """The events of lines, with a pause every few dozen of them where one is given."""
+    for index, line in enumerate(lines, start=1):
+        yield decode_event(line)
+        if pause is not None and index % _PAUSE_LINES == 0:
+            pause()
 
 
 def runs_of(project: Project | Path) -> tuple[RunFolder, ...]:

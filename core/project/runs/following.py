@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
+from core.project.runs.gist import gist_of
 from core.project.runs.launching import is_launch_alive, read_launch
 from core.project.runs.states import RunState, RunStatus, fold
 
@@ -32,6 +33,7 @@ class RunReport:
         silent_s: seconds since its heart was seen to beat; 0 where it does not live.
         quiet_s: seconds since its newest event was read, by this machine's steady clock; a time
             left that was said counts down by these, whatever the clocks of the machines say.
+        is_whole: whether all events are in the state; else its curves have their end only.
     """
 
     status: RunStatus
@@ -40,6 +42,15 @@ class RunReport:
     events: tuple[Event, ...]
     silent_s: float
     quiet_s: float = 0.0
+    is_whole: bool = True
+
+
+class _Life(NamedTuple):
+    """Whether anybody works on a run; `events_end_at_launch` is None where nobody launched it."""
+
+    is_alive: bool
+    is_launched: bool
+    events_end_at_launch: int | None
 
 
 class RunFollower:
@@ -59,30 +70,64 @@ class RunFollower:
         self._beat: int | None = None
         self._beat_seen = self._heard = time.monotonic()
 
+    def glance(self) -> RunReport | None:
+        """What a long run is doing, before all that it said is read; `poll` still gives all.
+
+        Returns:
+            A report that is not whole and brings no events; None where the run is short.
+
+        Raises:
+            DataError: a file of the run cannot be read.
+        """
+        life = self._life()
+        found = gist_of(self.run, self._pause)
+        if found is None:
+            return None
+        events, end = found
+        return self._report(life, fold(events), end, is_whole=False)
+
     def poll(self) -> RunReport:
         """What the run is doing now, and what it said since the last time.
 
         Raises:
             DataError: a file of the run cannot be read.
         """
-        run = self.run
-        is_alive = run.is_alive()
-        launch = read_launch(run)
-        is_launched = launch is not None and is_launch_alive(run, launch)
-        events, self._offset = run.events(self._offset, self._pause)
+        life = self._life()
+        events, self._offset = self.run.events(self._offset, self._pause)
         if events:
             self._state, self._heard = fold(events, self._state), time.monotonic()
-        has_spoken = launch is None or launch.events_end != self._offset
+        return self._report(life, self._state, self._offset, events)
+
+    def _life(self) -> _Life:
+        is_alive = self.run.is_alive()
+        launch = read_launch(self.run)
+        is_launched = launch is not None and is_launch_alive(self.run, launch)
+        return _Life(is_alive, is_launched, None if launch is None else launch.events_end)
+
+    def _report(
+        self,
+        life: _Life,
+        state: RunState,
+        end: int,
+        events: tuple[Event, ...] = (),
+        *,
+        is_whole: bool = True,
+    ) -> RunReport:
         status, text = _judge(
-            run, self._state, is_alive=is_alive, is_launched=is_launched, has_spoken=has_spoken
+            self.run,
+            state,
+            is_alive=life.is_alive,
+            is_launched=life.is_launched,
+            has_spoken=life.events_end_at_launch != end,
         )
         return RunReport(
             status=status,
             text=text,
-            state=self._state,
+            state=state,
             events=events,
-            silent_s=self._silence() if is_alive else 0.0,
+            silent_s=self._silence() if life.is_alive else 0.0,
             quiet_s=time.monotonic() - self._heard,
+            is_whole=is_whole,
         )
 
     def _silence(self) -> float:
