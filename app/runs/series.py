@@ -1,4 +1,4 @@
-"""Curves of a run as arrays on one axis of steps through all stages; no Qt.
+"""Curves of a run as arrays on the axis of `core.project.runs.axis`, growing as it runs; no Qt.
 
 A run has said up to 100,000 things; turning them into numbers takes a while, so that `take` does a
 part at a time. A run that goes on from a checkpoint forgets what came after it: `RunState` drops
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
+from core.project.runs.axis import stage_offsets
 from core.project.runs.config import STAGES, Stage
 from core.project.runs.events import Evaluated, Progress, WeightsMeasured
 
@@ -98,34 +99,26 @@ class RunSeries:
 
     def __init__(self) -> None:
         self.losses, self.triangulation, self.metrics = Table(), Table(), Table()
-        self._lengths: dict[Stage, int] = {}
 
     def take(self, state: RunState, part: int = _PART) -> bool:
         """Take over what is new, at most `part` events; True where more is left."""
-        stage = state.stage
-        if stage is not None:
-            self._lengths[stage.stage] = stage.steps
         is_more = _take_new(self.losses, state.progress, _losses, part)
         is_more |= _take_new(self.triangulation, state.weights, _shares, part)
         return _take_new(self.metrics, state.evaluations, _metrics, part) or is_more
 
     @property
     def offsets(self) -> dict[Stage, int]:
-        """Where each stage begins on the axis; those before it are as long as they got."""
-        offsets: dict[Stage, int] = {}
-        end = 0
-        for stage in STAGES:
-            offsets[stage] = end
-            end += max(self.losses.longest(stage), self.metrics.longest(stage))
-        return offsets
+        """Where each stage begins on the axis."""
+        return stage_offsets({stage: self._reached(stage) for stage in STAGES})
 
     @property
     def stages(self) -> tuple[Stage, ...]:
         """Those that have said something, in order."""
-        return tuple(
-            stage
-            for stage in STAGES
-            if max(self.losses.longest(stage), self.metrics.longest(stage))
+        return tuple(stage for stage in STAGES if self._reached(stage))
+
+    def _reached(self, stage: Stage) -> int:
+        return max(
+            table.longest(stage) for table in (self.losses, self.triangulation, self.metrics)
         )
 
     def cameras(self) -> tuple[str, ...]:

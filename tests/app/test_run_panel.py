@@ -13,8 +13,10 @@ from app.runs.panel import RunPanel
 from app.runs.plot import log_ticks
 from app.runs.series import KEPT, RunSeries, at, smoothed, thinned
 from core.project.runs import events as ev
+from core.project.runs.axis import stage_offsets, steps_reached
 from core.project.runs.config import TrainConfig
 from core.project.runs.folder import RunFolder
+from core.project.runs.managing.curves import curves_of
 from core.project.runs.samples import Samples, write_samples
 from core.project.runs.states import fold
 
@@ -71,6 +73,20 @@ def test_that_curves_share_one_axis_of_steps_through_the_stages():
     assert list(series.metrics.column("mv_mpjpe")) == [60.0, 46.0]
     assert list(series.triangulation.column(KEPT)) == [0.8, 0.8]
     assert series.cameras() == ("ace_0", "ace_1")
+
+
+def test_that_the_panel_and_the_run_manager_put_a_step_at_the_same_place():
+    # A stage that was cut short, and one that only measured weights so far.
+    said = [progress("pretrain", step) for step in (10, 30)]
+    said.append(ev.WeightsMeasured(stage="finetune", step=45, kept_share=0.5, mean_weight={}))
+    said.append(progress("lift", 20))
+    state = fold(said)
+    series = RunSeries()
+    series.take(state)
+    assert series.offsets == stage_offsets(steps_reached(state))
+    assert series.offsets == {"pretrain": 0, "finetune": 30, "lift": 75, "predict": 95}
+    (loss,) = (curve for curve in curves_of(state) if curve.measure.key == "supervised")
+    assert list(loss.steps) == list(series.losses.positions(series.offsets)) == [10, 30, 95]
 
 
 def test_that_curves_follow_a_run_that_went_back_to_its_checkpoint():

@@ -1,7 +1,6 @@
 """What a run said over its steps, as numbers to draw: losses, shares kept, weights, errors.
 
-One axis goes through all stages: a stage begins where the one before it ends, so that several runs
-lie over one another. The axis is what `comparing` and `tensorboard` share.
+All are on the axis of `core.project.runs.axis`, so that several runs lie over one another.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from core.project.runs.config import STAGES
+from core.project.runs.axis import stage_offsets, steps_reached
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -86,24 +85,9 @@ class Curve:
     times: NDArray[np.float64]
 
 
-def stage_offsets(state: RunState) -> dict[Stage, int]:
-    """Where each stage begins on the axis through all of them."""
-    lengths: dict[Stage, int] = dict.fromkeys(STAGES, 0)
-    for progress in state.progress:
-        lengths[progress.stage] = max(lengths[progress.stage], progress.steps)
-    for said in (*state.evaluations, *state.weights):
-        lengths[said.stage] = max(lengths[said.stage], said.step)
-    offsets: dict[Stage, int] = {}
-    total = 0
-    for stage in STAGES:
-        offsets[stage] = total
-        total += lengths[stage]
-    return offsets
-
-
 def curves_of(state: RunState) -> tuple[Curve, ...]:
     """All figures of a run, held-out first; what `predict` says is progress, and no curve."""
-    offsets = stage_offsets(state)
+    offsets = stage_offsets(steps_reached(state))
     known = {measure.key: measure for measure in METRICS}
     held_out = _read([(it, it.metrics) for it in state.evaluations], offsets)
     kept = [(it, {KEPT.key: it.kept_share}) for it in state.weights]
