@@ -3,7 +3,8 @@
 At rest it counts what people did since the newest run took its snapshot, and opens the dialog.
 While a run lives it is a ring that fills, and opens the run panel; labels edited meanwhile are told
 as what goes into the next round. Trap: reading a run's snapshot takes longer than a turn of the
-window may, so it is a job; what comes after is counted from the journal, a little at each edit.
+window may, so it is a job; what comes after is counted from the journal, a little at each edit, and
+in a job again where an edit is of many rows.
 """
 
 from __future__ import annotations
@@ -25,11 +26,13 @@ from core.errors import DataError
 from core.retraining.fresh import FreshLabels
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from PySide6.QtGui import QPaintEvent
 
     from app.runs import RunWatch
     from app.session import Session
-    from core.project import Project
+    from core.project import Change, Project
     from core.project.runs.folder import RunFolder
     from core.retraining.fresh import Since
 
@@ -37,6 +40,8 @@ _FILL, _HOVER = "#3a6ea5", "#447db9"
 _ICON_PX = 16
 _HEIGHT_PX = 26
 _COUNT_WAIT_MS = 150
+_AT_ONCE = 500
+"""Rows of an edit that are counted on the window's thread: 8 ms."""
 _ICON = "mdi6.school-outline"
 _MODES = {True: QIcon.Mode.Normal, False: QIcon.Mode.Disabled}
 
@@ -65,6 +70,7 @@ class RetrainButton(QAbstractButton):
         self._watch = watch
         self._fresh: _Opened | None = None
         self._opening: Job | None = None
+        self._is_behind = False
         self._since: Since | None = None
         self._newest = ""
         self._note = ""
@@ -78,7 +84,7 @@ class RetrainButton(QAbstractButton):
         self.clicked.connect(self._on_clicked)
         session.project_changed.connect(self._on_project_changed)
         session.project_closing.connect(self._forget)
-        session.edited.connect(self._count.ask)
+        session.edited.connect(self._on_edited)
         session.display_changed.connect(self._on_display_changed)
         watch.listed.connect(self._on_listed)
         watch.reported.connect(self._on_reported)
@@ -150,6 +156,7 @@ class RetrainButton(QAbstractButton):
             self._opening.cancel()
             self._opening.wait()
         self._opening = self._fresh = self._since = None
+        self._is_behind = False
         self._newest = ""
         self._show()
 
@@ -169,17 +176,38 @@ class RetrainButton(QAbstractButton):
         if self._opening is not None:
             self._opening.cancel()
         self._opening = self._fresh = self._since = None
-        if project is None or not runs:
-            return
-        job = Job("Counting new labels", lambda _progress: _opened(project, runs))
+        if project is not None and runs:
+            self._count_aside(project, lambda: _opened(project, runs))
+
+    def _on_edited(self, change: Change) -> None:
+        rows = (change.keys, change.points, change.reviews, change.tracks)
+        self._is_behind |= sum(map(len, rows)) > _AT_ONCE
+        if self._is_behind:
+            self._catch_up()
+        else:
+            self._count.ask()
+
+    def _catch_up(self) -> None:
+        """Count what came since beside the window; what was counted before is told until then."""
+        project, known = self._session.project, self._fresh
+        if project is not None and known is not None:
+            self._is_behind, self._fresh = False, None  # it is used on one thread at a time
+            self._count_aside(project, lambda: _counted(known))
+
+    def _count_aside(self, project: Project, work: Callable[[], _Opened | None]) -> None:
+        job = Job("Counting new labels", lambda _progress: work())
         self._opening = job
-        job.finished.connect(lambda found: self._on_opened(project, found))
+        job.finished.connect(lambda found: self._on_opened(job, project, found))
         job.ended.connect(lambda: self._on_open_ended(job))
         job.start()
 
-    def _on_opened(self, project: Project, found: _Opened | None) -> None:
-        if project is self._session.project and found is not None:
-            self._fresh = found
+    def _on_opened(self, job: Job, project: Project, found: _Opened | None) -> None:
+        if job is not self._opening or project is not self._session.project or found is None:
+            return
+        self._fresh = found
+        if self._is_behind:
+            self._catch_up()
+        else:
             self._count_now()
 
     def _on_open_ended(self, job: Job) -> None:
@@ -225,6 +253,11 @@ def _opened(project: Project, runs: tuple[RunFolder, ...]) -> _Opened | None:
                 fresh.since()
                 return _Opened(run.id, fresh)
     return None
+
+
+def _counted(found: _Opened) -> _Opened:
+    found.fresh.since()
+    return found
 
 
 def _draw_ring(painter: QPainter, place: QRectF, ink: QColor, share: float) -> None:

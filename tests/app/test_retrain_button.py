@@ -1,5 +1,6 @@
 """The Retrain button counts and fills, and closing the window asks about living trainings."""
 
+import threading
 from dataclasses import replace
 
 import pytest
@@ -17,6 +18,7 @@ from core.project import JointKey, SetJoints
 from core.project.runs import events as ev
 from core.project.runs.config import TrainConfig
 from core.project.runs.folder import RunFolder
+from core.retraining.fresh import FreshLabels
 from tests.app.test_retrain_draft import STARTED, progress, stage
 from tests.app.views_world import make_project, make_world
 
@@ -120,6 +122,36 @@ def test_the_button_counts_labels_since_the_run_before_and_undone_ones_no_more(
     assert "2 labels (2 new) in 1 frame" in button.toolTip()
     window.session.undo()
     qtbot.waitUntil(lambda: button.face.badge == "1", timeout=5_000)
+
+
+def test_that_an_edit_of_many_labels_is_counted_beside_the_window(
+    window, button, qtbot, monkeypatch
+):
+    run = make_run(window, "before many")
+    qtbot.waitUntil(lambda: button._newest == run.id and button._fresh is not None)
+    threads = []
+
+    def since(fresh, really=FreshLabels.since):
+        changed = fresh._store.revision != fresh._act
+        if changed:
+            threads.append(threading.current_thread())
+        return really(fresh)
+
+    monkeypatch.setattr(FreshLabels, "since", since)
+    monkeypatch.setattr("app.retrain.button._AT_ONCE", 5)
+    for y in (71.0, 72.0):  # the second comes while the first is counted
+        keys = tuple(JointKey(frame, 0, 2, joint) for frame in range(4) for joint in range(3))
+        window.session.apply(SetJoints(keys=keys, points_px=((70.0, y),) * 12))
+    qtbot.waitUntil(lambda: button.face.badge == "12", timeout=5_000)
+    qtbot.waitUntil(lambda: button._opening is None, timeout=5_000)
+    assert threading.main_thread() not in threads
+    window.session.undo()
+    window.session.undo()
+    qtbot.waitUntil(lambda: button.face.badge == "", timeout=5_000)
+    assert threading.main_thread() not in threads
+    label(window, 9)
+    qtbot.waitUntil(lambda: button.face.badge == "1", timeout=5_000)
+    assert threads[-1] is threading.main_thread(), "a small edit needs no thread"
 
 
 def test_a_run_that_only_predicted_took_no_labels_in(window, button, qtbot):
