@@ -240,10 +240,13 @@ def kill_often(run, num_kills):
         assert read_launch(run).pid == process.pid
         # Half of them while they start, half while they write.
         is_early = rng.random() < 0.5
-        lifetime = time.monotonic() + rng.uniform(0.0, 1.5 if is_early else 0.1)
-        while time.monotonic() < lifetime or not (is_early or run.is_alive()):
+        lifetime_s = rng.uniform(0.0, 1.5 if is_early else 0.1)
+        began = time.monotonic() if is_early else None
+        while began is None or time.monotonic() < began + lifetime_s:
             report = follower.poll()
             assert report.status in {"starting", "running"}, report.text
+            if began is None and len(report.state.progress) > seen:
+                began = time.monotonic()
         os.kill(process.pid, signal.SIGKILL)
         process.wait(timeout=10)
         report = follower.poll()
