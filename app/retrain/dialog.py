@@ -382,8 +382,7 @@ class RetrainDialog(QDialog):
         for job in (self._counting, self._lining):
             if job is not None:
                 job.cancel()
-        if self._counting is not None:
-            self._counting.wait()  # it reads the project, which may be about to close
+        # Nobody waits for them: they open the data by themselves, which of a match takes a while.
         self._counting = self._lining = None
         super().done(result)
 

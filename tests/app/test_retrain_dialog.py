@@ -273,6 +273,23 @@ def test_a_run_that_cannot_be_made_is_told_and_can_be_tried_again(dialog, opened
     assert dialog.start_button.isEnabled()
 
 
+def test_that_closing_waits_for_no_labels_that_are_being_counted(opened, qtbot, monkeypatch):
+    begun, is_over = threading.Event(), threading.Event()
+
+    def slowly(*_):
+        begun.set()
+        is_over.wait(20)
+        raise CommandRefusedError("Nobody waits for this.")
+
+    monkeypatch.setattr("app.retrain.dialog.retrain_inputs", slowly)
+    dialog = RetrainDialog(opened.session, opened.watch, opened._preferences)
+    qtbot.waitUntil(begun.is_set, timeout=5_000)
+    began = time.monotonic()
+    dialog.reject()
+    assert time.monotonic() - began < 1.0
+    is_over.set()
+
+
 def test_measuring_ends_when_nobody_waits_for_it(opened):
     asked = []
 
