@@ -1,6 +1,8 @@
 """The Retrain dialog by real mouse and key events: what it says, refuses and starts."""
 
 import shutil
+import threading
+import time
 from contextlib import suppress
 from dataclasses import replace
 
