@@ -15,7 +15,8 @@ Open trilabel on a basketball match seen by 8 synchronised, calibrated cameras.
 
 The match is generated and imported on the first run (under a minute) and kept for the
 next. Without a display, a virtual one is started, the demo is walked through with real
-mouse and key events, and pictures of every step are saved.
+mouse and key events, and pictures of every step are saved: the window, five joints that
+are fixed, a training that is watched, and what it changed. The walk has a copy of its own.
 """
 
 MANUAL = Manual(
@@ -31,6 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--dir", type=Path, metavar="DIR", help="where to keep the match (default: your cache)")
     add("--fresh", action="store_true", help="generate it anew")
     add("--walk", action="store_true", help="walk through the demo even where there is a display")
+    add("--no-retrain", action="store_true", help="walk through the window alone")
     add(
         "--shots",
         type=Path,
@@ -50,6 +52,6 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.dir, fresh=arguments.fresh, report=report, progress=terminal_progress("Rendering")
     )
     if arguments.walk or not has_display():
-        walk_demo(project, arguments.shots, report=report)
+        walk_demo(project, arguments.shots, report=report, retrain=not arguments.no_retrain)
         return 0
     return run_window(project)
