@@ -7,6 +7,7 @@ import time
 import pytest
 
 from core.errors import CommandRefusedError
+from core.project.runs.liveness import AliveLock
 from core.project.runs.turns import STATE_ENV, line_name, take_turn, waiting_line
 
 HOLDS = """
@@ -136,12 +137,12 @@ def test_that_giving_a_turn_back_leaves_one_of_the_same_number_alone(tmp_path, m
     first = take_turn("cpu", tmp_path / "a")
     came = []
 
-    def release_and_somebody_comes(release=first._lock.release):
-        release()
-        if not came:
-            came.append(take_turn("cpu", tmp_path / "b"))
+    def release_and_somebody_comes(lock, release=AliveLock.release):
+        release(lock)
+        monkeypatch.setattr(AliveLock, "release", release)
+        came.append(take_turn("cpu", tmp_path / "b"))
 
-    monkeypatch.setattr(first._lock, "release", release_and_somebody_comes)
+    monkeypatch.setattr(AliveLock, "release", release_and_somebody_comes)
     first.give_back()
     assert [ticket.run.name for ticket in waiting_line("cpu")] == ["b"]
     first.give_back()
