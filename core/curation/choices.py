@@ -27,12 +27,14 @@ class SourceChoice:
         round: of the run; None = the newest answer for every frame.
         title: to show.
         detail: when and from what, in words.
+        is_empty: whether nothing but labels stands in it.
     """
 
     run: str | None
     round: int | None
     title: str
     detail: str
+    is_empty: bool = False
 
 
 def source_choices(project: Project) -> tuple[SourceChoice, ...]:
@@ -42,7 +44,10 @@ def source_choices(project: Project) -> tuple[SourceChoice, ...]:
     """
     entry = project.spec.detections
     detail = "no detections were imported" if entry is None else entry.provenance
-    found = [SourceChoice(run=None, round=None, title="Detections", detail=detail)]
+    detections = SourceChoice(
+        run=None, round=None, title="Detections", detail=detail, is_empty=entry is None
+    )
+    found = [detections]
     for run in reversed(runs_of(project)):
         try:
             found += _choices_of(project, run)

@@ -19,7 +19,11 @@ def identity(source: FrameSource) -> tuple[str | None, int | None]:
 def default_before(
     choices: Sequence[SourceChoice], run: str | None, round_number: int | None
 ) -> SourceChoice | None:
-    """The side before of what is shown: its run's first round, the run before, or detections.
+    """The side before of what is shown: what people saw before that training, or that round.
+
+    A run as a whole is held against the run before it, else against the detections, which both
+    know about all frames; its own first round only where there is neither, since that is of a few
+    frames. One of its rounds is held against its first.
 
     Args:
         choices: of `source_choices`: detections, then runs, the newest first, and their rounds,
@@ -35,14 +39,17 @@ def default_before(
     numbers = [choice.round for choice in choices if choice.run == run]
     earlier = [n for n in numbers if n is not None and (round_number is None or n < round_number)]
     # With one round in all, the newest is that round.
-    if earlier and (round_number is not None or len(earlier) > 1):
-        return _choice(choices, run, min(earlier))
+    has_first = bool(earlier) and (round_number is not None or len(earlier) > 1)
+    first = _choice(choices, run, min(earlier)) if has_first else None
+    if first is not None and round_number is not None:
+        return first
     runs = list(dict.fromkeys(choice.run for choice in choices))
     older = runs[runs.index(run) + 1 :] if run in runs else []
     for choice in choices:
         if older and choice.run == older[0]:
             return choice
-    return _choice(choices, None, None)
+    detections = _choice(choices, None, None)
+    return first if detections is None or (detections.is_empty and first) else detections
 
 
 def newest_run(choices: Sequence[SourceChoice]) -> SourceChoice | None:

@@ -1,5 +1,7 @@
 """What differs between two rounds, counted so that it adds up."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -165,22 +167,26 @@ def test_that_a_diff_comes_back_from_its_file_and_a_damaged_one_is_refused(
         load_diff(path)
 
 
-def test_that_the_default_is_the_first_round_then_the_run_before_then_the_detections(project):
+def test_that_a_run_is_held_against_the_run_before_and_a_round_against_its_runs_first(project):
     first, second = make_run(project, "one"), make_run(project, "two")
     write_round(project, first, 1, range(3))
+    write_round(project, first, 2, range(3))
     write_round(project, second, 1, range(3))
     write_round(project, second, 2, range(3))
     choices = source_choices(project)
 
-    def before(run, number=None):
+    def before(run, number=None, choices=choices):
         found = default_before(choices, run, number)
         return None if found is None else (found.run, found.round)
 
-    assert before(second.id) == (second.id, 1)
+    assert before(second.id) == (first.id, None)
     assert before(second.id, 2) == (second.id, 1)
     assert before(second.id, 1) == (first.id, None)
+    assert before(first.id) == (None, None)
     assert before(first.id, 1) == (None, None)
     assert before(None) is None
+    nothing = (replace(choices[0], is_empty=True), *choices[1:])
+    assert before(first.id, choices=nothing) == (first.id, 1), "labels alone tell no side before"
 
 
 def test_that_detections_can_be_the_side_before(project, sides):
