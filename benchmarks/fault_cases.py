@@ -32,7 +32,7 @@ from benchmarks.fault_world import (
 from core.errors import DataError
 from core.project.predictions import RunPredictions
 from core.project.runs.events import EVENT_SCHEMA
-from core.project.runs.folder import RUN_SCHEMA, RunFolder
+from core.project.runs.folder import RUN_SCHEMA, RunFolder, runs_of
 from core.project.runs.following import RunFollower, report_of
 from core.project.runs.launching import cancel_trainer
 from core.project.runs.states import LIVING
@@ -125,6 +125,9 @@ def _ended(case: Case, patient: Patient) -> Case:
     case.went_on = report.status == "done"
     if not case.went_on:
         case.wrong.append(f"{report.status}: {report.text}")
+    # A trainer killed after its last word leaves half an exit.json: whoever lists runs sweeps.
+    for run in runs_of(patient.project):
+        run.sweep()
     case.wrong += [*patient.lost(), *(f"left over: {p}" for p in half_files(patient.project))]
     return case
 
