@@ -11,6 +11,7 @@ from PySide6.QtCore import QPoint, Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QFileDialog, QLineEdit
 
+from app.preferences import Preferences
 from app.retrain import RetrainDialog
 from app.retrain.estimating import measured_estimate
 from app.retrain.starting import refusal
@@ -275,7 +276,9 @@ def test_a_run_that_cannot_be_made_is_told_and_can_be_tried_again(dialog, opened
     assert dialog.start_button.isEnabled()
 
 
-def test_that_closing_waits_for_no_labels_that_are_being_counted(opened, qtbot, monkeypatch):
+def test_that_closing_waits_for_no_labels_that_are_being_counted(
+    opened, qtbot, monkeypatch, tmp_path
+):
     begun, is_over = threading.Event(), threading.Event()
 
     def slowly(*_):
@@ -284,7 +287,7 @@ def test_that_closing_waits_for_no_labels_that_are_being_counted(opened, qtbot, 
         raise CommandRefusedError("Nobody waits for this.")
 
     monkeypatch.setattr("app.retrain.dialog.retrain_inputs", slowly)
-    dialog = RetrainDialog(opened.session, opened.watch, opened._preferences)
+    dialog = RetrainDialog(opened.session, opened.watch, Preferences(tmp_path / "preferences.ini"))
     qtbot.waitUntil(begun.is_set, timeout=5_000)
     began = time.monotonic()
     dialog.reject()
