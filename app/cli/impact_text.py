@@ -29,7 +29,7 @@ def show_impact(folder: Path, name: str) -> int:
     from core.project import Project
     from core.project.runs.folder import find_run
     from core.retraining.fresh import since_snapshot
-    from core.retraining.impact import correction_impact, run_before
+    from core.retraining.impact import correction_impact, own_gain, run_before
     from core.retraining.learning_curve import learning_curve
 
     run = find_run(folder, name)
@@ -45,6 +45,8 @@ def show_impact(folder: Path, name: str) -> int:
         report(f"From {impact.before} to {impact.after}:\n{impact.sentence}")
         if impact.other_options:
             report("\n" + "\n".join(f"  {told}" for told in impact.other_options))
+        if gain := own_gain(run.state()):
+            report(f"\n{gain}")
         if since := since_snapshot(project, run):
             report(f"\nIn the next round: {since.text}.")
         report("\n" + curve_text(learning_curve(project)))

@@ -23,7 +23,7 @@ from app.runs.plot import Curve, CurvePlot
 from app.theme import GRID_PX, theme_named
 from core.project import Project
 from core.project.runs.folder import RUNS_FOLDER, RunFolder
-from core.retraining.impact import correction_impact, run_before
+from core.retraining.impact import correction_impact, own_gain, run_before
 from core.retraining.learning_curve import learning_curve, plateau
 
 if TYPE_CHECKING:
@@ -57,6 +57,7 @@ class _Found:
 
     run_id: str
     impact: Impact | None
+    gain: str
     curve: LearningCurve
 
 
@@ -220,7 +221,8 @@ def _worked_out(folder: Path, run: RunFolder, progress: Progress) -> _Found:
         impact = None
         if before is not None:
             impact = correction_impact(project, before, run, progress=progress)
-        return _Found(run_id=run.id, impact=impact, curve=learning_curve(project))
+        gain = own_gain(run.state())
+        return _Found(run_id=run.id, impact=impact, gain=gain, curve=learning_curve(project))
 
 
 def _told(found: _Found) -> str:
@@ -229,7 +231,8 @@ def _told(found: _Found) -> str:
     parts = [_FIRST if impact is None else impact.changes]
     if impact is not None and impact.other_options:
         parts[0] += f" {counted(len(impact.other_options), 'option')} set otherwise, too (hover)."
-    return "\n\n".join([*parts, *([notice] if notice else []), *found.curve.problems])
+    parts += [text for text in (found.gain, notice) if text]
+    return "\n\n".join([*parts, *found.curve.problems])
 
 
 def _table(curve: LearningCurve, shown: str, theme: Theme) -> str:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from core.project import Project
     from core.project.runs.folder import RunFolder
     from core.project.runs.option_rows import OptionValue
+    from core.project.runs.states import RunState
     from core.retraining.fresh import Since
     from core.retraining.learning_curve import RunFigures
 
@@ -184,6 +185,20 @@ def correction_impact(
         errors=_error_change(project, before_run, after_run),
         other_options=other_options(before_run, after_run),
     )
+
+
+def own_gain(state: RunState) -> str:
+    """A training's own course in a sentence: its first error beside its last of the detector.
+
+    Empty where it did not measure what it began with, or not the same number of poses at its end.
+    """
+    told = [one for one in state.evaluations if one.stage in ("pretrain", "finetune")]
+    if not told or told[0].step or told[0].metrics.get("poses") != told[-1].metrics.get("poses"):
+        return ""
+    was, now = (one.metrics.get("mv_mpjpe", math.nan) for one in (told[0], told[-1]))
+    if len(told) < 2 or not (math.isfinite(was) and math.isfinite(now)):
+        return ""
+    return f"Held-out MPJPE, multi-view: {was:.0f} mm with what it began with, {now:.0f} mm now."
 
 
 def run_before(project: Project, run: RunFolder) -> RunFolder | None:

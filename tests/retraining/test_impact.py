@@ -6,7 +6,9 @@ import pytest
 
 from core.curation.round_diff import DEFAULT_MIN_MM
 from core.errors import CommandRefusedError
-from core.retraining.impact import correction_impact, other_options, run_before
+from core.project.runs.events import Evaluated
+from core.project.runs.states import fold
+from core.retraining.impact import correction_impact, other_options, own_gain, run_before
 from tests.learning.test_data_project import (
     POSES,
     add_labels,
@@ -136,3 +138,24 @@ def test_that_options_that_teach_nothing_are_no_difference(project, two_runs):
 def test_that_comparing_can_be_broken_off(project, two_runs):
     with pytest.raises(CommandRefusedError):
         correction_impact(project, *two_runs, progress=lambda _done, _total: False)
+
+
+def evaluated(stage, step, error, poses=24.0):
+    return Evaluated(stage=stage, step=step, metrics={"mv_mpjpe": error, "poses": poses})
+
+
+@pytest.mark.parametrize(
+    ("said", "gain"),
+    [
+        ([("pretrain", 0, 120.6), ("pretrain", 9, 90.0), ("finetune", 9, 86.2)], "121 mm"),
+        ([("finetune", 5, 90.0), ("finetune", 9, 86.2)], ""),
+        ([("pretrain", 0, 120.6)], ""),
+        ([("pretrain", 0, 120.6), ("finetune", 9, 86.2, 48.0)], ""),
+        ([("pretrain", 0, math.nan), ("finetune", 9, 86.2)], ""),
+    ],
+)
+def test_a_training_tells_its_own_course_only_where_both_ends_were_measured_alike(said, gain):
+    text = own_gain(fold([evaluated(*one) for one in said]))
+    assert gain in text
+    assert bool(text) == bool(gain)
+    assert not text or text.endswith("86 mm now.")
