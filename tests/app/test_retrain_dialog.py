@@ -74,6 +74,7 @@ def open_dialog(opened, qtbot):
         QTest.keyClick(opened, Qt.Key.Key_R, Qt.KeyboardModifier.ControlModifier)
         dialog = opened.findChild(RetrainDialog)
         dialogs.append(dialog)
+        qtbot.waitUntil(dialog.isVisible, timeout=5_000)
         assert QTest.qWaitForWindowExposed(dialog)
         return dialog
 
