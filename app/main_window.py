@@ -223,7 +223,12 @@ class MainWindow(QMainWindow):
 
     def retrain(self, weights: str | None = None) -> None:
         """Ask what a training shall use, and start it; from given weights where there are some."""
-        RetrainDialog(self.session, self.watch, self._preferences, self, weights=weights).open()
+        if self.findChild(RetrainDialog) is None:
+            dialog = RetrainDialog(
+                self.session, self.watch, self._preferences, self, weights=weights
+            )
+            # In a turn of its own: making it takes one.
+            QTimer.singleShot(0, dialog, dialog.open)
 
     def manage_runs(self) -> None:
         """Show all trainings of the project, to compare, name, export or delete."""

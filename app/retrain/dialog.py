@@ -135,25 +135,30 @@ class RetrainDialog(QDialog):
         return self._options
 
     def _lay_out(self) -> None:
-        first = QWidget()
-        row = QHBoxLayout(first)
-        row.setContentsMargins(0, GRID_PX, 0, 0)
-        row.setSpacing(3 * GRID_PX)
-        row.addWidget(self.overview, 6)
-        scroll = QScrollArea()
-        scroll.setWidget(self.card)
-        scroll.setWidgetResizable(True)
-        scroll.setFrameShape(QScrollArea.Shape.NoFrame)
-        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        row.addWidget(scroll, 5)
-        for side in (self.overview, scroll):  # the same shares whatever they say
-            side.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        # From the outside in: whatever is moved into another parent is styled again, all of it.
+        column = QVBoxLayout(self)
+        column.setContentsMargins(*[2 * GRID_PX] * 4)
+        column.setSpacing(GRID_PX)
         self.tabs = QTabWidget()
+        column.addWidget(self.tabs, 1)
+        first = QWidget()
         self.tabs.addTab(first, "Retrain")
         self._advanced = QWidget()
         self._advanced_column = QVBoxLayout(self._advanced)
         self._advanced_column.setContentsMargins(0, 0, 0, 0)
         self.tabs.addTab(self._advanced, "Advanced")
+        row = QHBoxLayout(first)
+        row.setContentsMargins(0, GRID_PX, 0, 0)
+        row.setSpacing(3 * GRID_PX)
+        row.addWidget(self.overview, 6)
+        scroll = QScrollArea()
+        row.addWidget(scroll, 5)
+        scroll.setWidget(self.card)
+        scroll.setWidgetResizable(True)
+        scroll.setFrameShape(QScrollArea.Shape.NoFrame)
+        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        for side in (self.overview, scroll):  # the same shares whatever they say
+            side.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.problem = QLabel()
         self.problem.setWordWrap(True)
         self.problem.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
@@ -172,13 +177,8 @@ class RetrainDialog(QDialog):
         self.start_button.setDefault(True)
         buttons.accepted.connect(self._start)
         buttons.rejected.connect(self.reject)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(*[2 * GRID_PX] * 4)
-        column.setSpacing(GRID_PX)
-        column.addWidget(self.tabs, 1)
-        column.addWidget(self.problem)
-        column.addWidget(self._bar)
-        column.addWidget(buttons)
+        for widget in (self.problem, self._bar, buttons):
+            column.addWidget(widget)
         self.resize(*_SIZE)
 
     def _connect(self) -> None:
@@ -372,7 +372,12 @@ class RetrainDialog(QDialog):
         self._say(text)
         self.start_button.setEnabled(True)
 
-    # Going.
+    # Coming and going.
+
+    def open(self) -> None:
+        """Show it, unless it was closed before it came to that."""
+        if not self._is_closed:
+            super().open()
 
     def done(self, result: int) -> None:
         """Nothing goes on for a dialog that is closed, but a start that was asked for."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyqtgraph as pg
-from PySide6.QtCore import Qt
+from PySide6.QtCore import Qt, QTimer
 from PySide6.QtGui import QColor
 from PySide6.QtWidgets import (
     QAbstractItemView,
@@ -94,23 +94,12 @@ class CurvesPage(QWidget):
         self._session = session
         self._comparison: Comparison | None = None
         self._drawn: list[tuple[str, Curve]] = []
+        self._items: list[Any] = []
         self.measure = QComboBox()
         self.measure.setMinimumWidth(28 * GRID_PX)
         self.measure.currentIndexChanged.connect(self._draw)
         self.reading = QLabel()
         self.reading.setProperty("muted", True)
-        self.plot = Surface()
-        self.plot.setToolTip("Steps through all stages; the wheel zooms, a double click resets")
-        self.legend: Any = self.plot.addLegend(offset=(-8, 8))
-        self._items: list[Any] = []
-        scene: Any = self.plot.scene()
-        scene.sigMouseMoved.connect(self._on_moved)
-        scene.sigMouseClicked.connect(self._on_clicked)
-        self.plot.left.connect(lambda: self._read(None))
-        self.plot.resized.connect(self._thin)
-        box: Any = self.plot.getViewBox()
-        box.setAutoVisible(y=True)
-        box.sigXRangeChanged.connect(self._thin)
         head = QHBoxLayout()
         head.setContentsMargins(0, GRID_PX, 0, 0)
         head.setSpacing(GRID_PX)
@@ -120,9 +109,33 @@ class CurvesPage(QWidget):
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(GRID_PX)
         column.addLayout(head)
-        column.addWidget(self.plot, 1)
         session.display_changed.connect(self._color)
-        self._color()
+        self._plot: Surface | None = None
+        QTimer.singleShot(0, self, lambda: self.plot)
+
+    @property
+    def plot(self) -> Surface:
+        """The area of the curves; made in a turn of its own, since it takes one."""
+        if self._plot is None:
+            self._plot = self._made_plot()
+            self._color()
+        return self._plot
+
+    def _made_plot(self) -> Surface:
+        plot = Surface()
+        layout = self.layout()
+        assert isinstance(layout, QVBoxLayout)
+        layout.addWidget(plot, 1)
+        plot.setToolTip("Steps through all stages; the wheel zooms, a double click resets")
+        self.legend: Any = plot.addLegend(offset=(-8, 8))
+        scene: Any = plot.scene()
+        scene.sigMouseMoved.connect(self._on_moved)
+        scene.sigMouseClicked.connect(self._on_clicked)
+        plot.left.connect(lambda: self._read(None))
+        plot.resized.connect(self._thin)
+        plot.box.setAutoVisible(y=True)
+        plot.box.sigXRangeChanged.connect(self._thin)
+        return plot
 
     def show_comparison(self, comparison: Comparison) -> None:
         """Offer what any of the runs has said; the figure looked at stays where it can."""
@@ -142,8 +155,9 @@ class CurvesPage(QWidget):
         self._draw()
 
     def _draw(self, _index: int = 0) -> None:
+        plot = self.plot
         for item in self._items:
-            self.plot.removeItem(item)
+            plot.removeItem(item)
         self.legend.clear()
         self._items, self._drawn = [], []
         comparison, key = self._comparison, self.measure.currentData()
@@ -209,6 +223,8 @@ class CurvesPage(QWidget):
         self.reading.setText(f"{when}:   {'   '.join(told)}" if told else "")
 
     def _color(self, _display: object = None) -> None:
+        if self._plot is None:
+            return
         theme = theme_named(self._session.display.theme)
         self.plot.set_theme(theme)
         self.legend.setLabelTextColor(QColor(theme.text))

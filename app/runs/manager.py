@@ -80,7 +80,7 @@ class RunManager(QDialog):
         self.rows = RunRows()
         self._make_table()
         self.tools = RunActions(session, self._do)
-        self.compare = CompareView(session)
+        self._compare_view: CompareView | None = None
         self.told = wrapped()
         self.problem = wrapped()
         self.problem.setProperty("problem", True)
@@ -101,6 +101,15 @@ class RunManager(QDialog):
     def is_settled(self) -> bool:
         """Whether everything that was asked for is shown."""
         return not self._jobs and self._comparing is None and not self._later.isActive()
+
+    @property
+    def compare(self) -> CompareView:
+        """Runs side by side; made while the first are compared, since it costs a turn."""
+        if self._compare_view is None:
+            self._compare_view = CompareView(self._session)
+            self._compare_view.setVisible(False)
+            self._lower.insertWidget(1, self._compare_view, 1)
+        return self._compare_view
 
     # Making it.
 
@@ -136,34 +145,32 @@ class RunManager(QDialog):
         self.upper.addWidget(empty)
 
     def _lay_out(self) -> None:
-        top = QWidget()
-        column = QVBoxLayout(top)
-        column.setContentsMargins(0, 0, 0, 0)
+        # From the outside in: whatever is moved into another parent is styled again, all of it.
+        column = QVBoxLayout(self)
+        column.setContentsMargins(*[2 * GRID_PX] * 4)
         column.setSpacing(GRID_PX)
-        column.addWidget(self.upper, 1)
-        column.addWidget(self.tools)
-        below = QWidget()
-        column = QVBoxLayout(below)
-        column.setContentsMargins(0, GRID_PX, 0, 0)
-        column.setSpacing(GRID_PX)
-        column.addWidget(self.told)
-        column.addWidget(self.compare, 1)
-        column.addStretch(0)
         self._splitter = QSplitter(Qt.Orientation.Vertical)
+        column.addWidget(self._splitter, 1)
+        top, below = QWidget(), QWidget()
         self._splitter.addWidget(top)
         self._splitter.addWidget(below)
+        upper = QVBoxLayout(top)
+        upper.setContentsMargins(0, 0, 0, 0)
+        upper.setSpacing(GRID_PX)
+        upper.addWidget(self.upper, 1)
+        upper.addWidget(self.tools)
+        self._lower = QVBoxLayout(below)
+        self._lower.setContentsMargins(0, GRID_PX, 0, 0)
+        self._lower.setSpacing(GRID_PX)
+        self._lower.addWidget(self.told)
+        self._lower.addStretch(0)
         self._splitter.setSizes([5 * _SIZE[1] // 11, 6 * _SIZE[1] // 11])
         self._splitter.setChildrenCollapsible(False)
         close = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
         close.button(QDialogButtonBox.StandardButton.Close).setAutoDefault(False)
         close.rejected.connect(self.reject)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(*[2 * GRID_PX] * 4)
-        column.setSpacing(GRID_PX)
-        column.addWidget(self._splitter, 1)
-        column.addWidget(self.problem)
-        column.addWidget(self._bar)
-        column.addWidget(close)
+        for widget in (self.problem, self._bar, close):
+            column.addWidget(widget)
 
     def _connect(self) -> None:
         watch, session = self._watch, self._session
@@ -241,7 +248,8 @@ class RunManager(QDialog):
         if not runs:
             self._compared = ()
             self._drop_comparison()
-            self.compare.setVisible(False)
+            if self._compare_view is not None:
+                self._compare_view.setVisible(False)
             self._tell("\n".join(self._told_of(rows)))
             return
         ids = tuple(run.id for run in runs)
@@ -257,6 +265,7 @@ class RunManager(QDialog):
         job.failed.connect(self._on_not_compared)
         self._comparing = job
         job.start()
+        _ = self.compare
 
     def _drop_comparison(self) -> None:
         if self._comparing is not None:

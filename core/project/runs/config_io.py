@@ -217,6 +217,7 @@ def refuse_loss_contradictions(loss: LossOptions) -> None:
 
 
 @cache
+@cache
 def preset_names() -> tuple[str, ...]:
     """The presets that come with trilabel, by name."""
     folder = resources.files("resources").joinpath("presets")
@@ -224,6 +225,7 @@ def preset_names() -> tuple[str, ...]:
     return tuple(sorted(file.stem for file in files if file.suffix == ".toml"))
 
 
+@cache
 def preset(name: str) -> TrainConfig:
     """The configuration of a preset.
 
@@ -233,6 +235,7 @@ def preset(name: str) -> TrainConfig:
     return _laid_over(TrainConfig(), _preset_table(name))
 
 
+@cache
 def preset_description(name: str) -> str:
     """What a preset is for, in a sentence."""
     return _preset_table(name)["description"].text()
