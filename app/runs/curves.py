@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PySide6.QtCore import QTimer
-from PySide6.QtWidgets import QGridLayout, QLabel, QVBoxLayout, QWidget
+from PySide6.QtCore import Qt, QTimer
+from PySide6.QtWidgets import QFrame, QGridLayout, QLabel, QScrollArea, QVBoxLayout, QWidget
 
 from app.afterwards import Afterwards
 from app.cli.following import STAGE_TITLES
@@ -76,7 +76,9 @@ class Curves(QWidget):
         self.readout.setFont(font(SMALL_PT))
         self.readout.setProperty("muted", True)
         self.readout.setContentsMargins(0, 0, GRID_PX, 0)
-        grid = QGridLayout()
+        page = QWidget()
+        grid = QGridLayout(page)
+        grid.setContentsMargins(*margins())
         grid.setSpacing(GRID_PX // 2)
         for index, plot in enumerate(self.plots):
             grid.addWidget(plot, index // 2, index % 2)
@@ -84,9 +86,16 @@ class Curves(QWidget):
             plot.surface.hideAxis("bottom")  # the plots below have the same
         grid.setRowStretch(0, 1)
         grid.setRowStretch(1, 1)
+        # A low window shows the first row: the plots must not take the timeline's rows.
+        scroll = QScrollArea()
+        scroll.setWidget(page)
+        scroll.setWidgetResizable(True)
+        scroll.setFrameShape(QFrame.Shape.NoFrame)
+        scroll.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         column = QVBoxLayout(self)
-        column.setContentsMargins(*margins())
-        column.addLayout(grid, 1)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.addWidget(scroll, 1)
         self._later = Afterwards(self, self._take, _DRAW_AFTER_MS)
         self._connect()
         self._color()

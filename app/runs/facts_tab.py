@@ -109,7 +109,7 @@ def _figures(state: RunState) -> Rows:
             rows.append((title, f"{first} → {last}" if len(values) > 1 else last))
     poses = [one.metrics["poses"] for one in state.evaluations if "poses" in one.metrics]
     if poses:
-        rows.append(("Held-out groups", f"{poses[-1]:,.0f}"))
+        rows.append(("Held-out poses", f"{poses[-1]:,.0f}"))
     return rows
 
 
@@ -118,9 +118,9 @@ def _inputs(state: RunState) -> Rows:
     if started is None:
         return []
     rows = [
-        ("Labelled", counted(started.labelled, "group")),
-        ("Unlabelled", counted(started.unlabelled, "group")),
-        ("Held out", counted(started.held_out, "group")),
+        ("Labelled", counted(started.labelled, "pose")),
+        ("Unlabelled", counted(started.unlabelled, "pose")),
+        ("Held out", counted(started.held_out, "pose")),
         *(("", note) for note in started.notes),
     ]
     if state.scale_mm is not None:

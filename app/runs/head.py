@@ -116,7 +116,6 @@ class RunHead(QWidget):
     def set_note(self, text: str) -> None:
         """A line below everything, such as what is for the next round; empty takes it away."""
         self.note.say(text)
-        self.note.setVisible(bool(text))
 
     def show_list(self, current: str) -> None:
         """The runs, newest first; only what is other than before is touched."""
@@ -151,6 +150,8 @@ class RunHead(QWidget):
         self.stop.setVisible(is_living)
         self.stop.setEnabled(status != "stopping")
         self.cancel.setVisible(is_living)
+        # Also while it is empty: nothing may move under the pointer when something is edited.
+        self.note.setVisible(is_living)
         self.resume.setVisible(can_resume(report))
         self.resume.setText("Start" if status == "created" else "Resume")
         self.line.say("" if report is None else progress_line(report))

@@ -173,8 +173,11 @@ class LogTab(QWidget):
         split.addWidget(self.list)
         split.addWidget(self._below)
         split.setChildrenCollapsible(False)
+        # Two lines each, if need be: a log that is opened takes nothing from its neighbours.
+        for part in (self.list, self.printed):
+            part.setMinimumHeight(3 * GRID_PX)
         column = QVBoxLayout(self)
-        column.setContentsMargins(GRID_PX, GRID_PX, GRID_PX, GRID_PX // 2)
+        column.setContentsMargins(GRID_PX, GRID_PX // 2, GRID_PX, GRID_PX // 2)
         column.addLayout(row)
         column.addWidget(split, 1)
 

@@ -9,7 +9,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QLabel, QStackedLayout, QTabWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QLabel,
+    QPushButton,
+    QStackedLayout,
+    QTabWidget,
+    QVBoxLayout,
+    QWidget,
+)
 
 from app.afterwards import Afterwards
 from app.runs.curves import Curves
@@ -82,8 +89,16 @@ class RunPanel(QWidget):
         self.empty = QLabel(_NO_PROJECT)
         self.empty.setWordWrap(True)
         self.empty.setAlignment(Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft)
-        self.empty.setContentsMargins(*[2 * GRID_PX] * 4)
         self.empty.setProperty("muted", True)
+        self.retrain_button = QPushButton("Retrain…")
+        self.retrain_button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        nothing = QWidget()
+        column = QVBoxLayout(nothing)
+        column.setContentsMargins(*[2 * GRID_PX] * 4)
+        column.setSpacing(2 * GRID_PX)
+        column.addWidget(self.empty)
+        column.addWidget(self.retrain_button, 0, Qt.AlignmentFlag.AlignLeft)
+        column.addStretch(1)
         page = QWidget()
         self._column = QVBoxLayout(page)
         self._column.setContentsMargins(0, 0, 0, 0)
@@ -92,7 +107,7 @@ class RunPanel(QWidget):
         self._column.addWidget(self.trouble)
         self._column.addWidget(self.tabs, 1)
         self._stack = QStackedLayout(self)
-        self._stack.addWidget(self.empty)
+        self._stack.addWidget(nothing)
         self._stack.addWidget(page)
         self._later = Afterwards(self, self._show, _SHOW_AFTER_MS)
         self._connect()
@@ -136,6 +151,7 @@ class RunPanel(QWidget):
         commands.bind("stop_run", self.stop)
         commands.bind("cancel_run", self.cancel)
         commands.bind("resume_run", self.resume)
+        self.retrain_button.clicked.connect(commands.actions["retrain"].trigger)
 
     def stop(self) -> None:
         """Ask the trainer of the shown run to save and leave."""
@@ -213,6 +229,7 @@ class RunPanel(QWidget):
         ids = [entry.id for entry in entries]
         is_open = self._session.project is not None
         self.empty.setText(_EMPTY if is_open else _NO_PROJECT)
+        self.retrain_button.setVisible(is_open)
         self._stack.setCurrentIndex(1 if ids else 0)
         if self._run_id not in ids:
             self.choose(ids[-1] if ids else "")

@@ -16,7 +16,7 @@ from app.cli.following import STAGE_TITLES
 from app.format import counted, length
 from app.jobs import Job
 from app.runs.head import ElidedLabel
-from app.theme import GRID_PX
+from app.theme import GRID_PX, SMALL_PT, font
 from core.curation.choices import open_over
 from core.curation.sources import RunSource
 from core.errors import CommandRefusedError, DataError
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from core.project.runs.states import RunState
 
 _KEYS = (Qt.Key.Key_Left, Qt.Key.Key_Right, Qt.Key.Key_Home, Qt.Key.Key_End)
-_SLIDER_PX = 16 * GRID_PX
+_SLIDER_PX = 12 * GRID_PX
 _ERRORS = (("mv_mpjpe", "multi"), ("sv_mpjpe", "single"))
 
 
@@ -58,6 +58,7 @@ class RoundSlider(QWidget):
         self._rounds: tuple[PredictionRoundFinished, ...] = ()
         self._opening: Job | None = None
         self.label = ElidedLabel()
+        self.label.setFont(font(SMALL_PT))
         self.slider = _StepSlider(Qt.Orientation.Horizontal)
         self.slider.setAccessibleName("Round of predictions")
         self.slider.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
@@ -125,10 +126,7 @@ class RoundSlider(QWidget):
         if not state.predicted:
             return "No predictions yet: the first come after the first evaluation."
         if shown is None:
-            source = self._session.source
-            here = "nothing" if source is None else source.title
-            rounds = counted(len(self._rounds), "complete round")
-            return f"{rounds}. The views show {here}."
+            return f"{counted(len(self._rounds), 'round')}, not shown"
         if place == len(self._rounds):
             last = self._rounds[-1] if self._rounds else None
             return "Newest" if last is None else f"Newest · {_round_words(state, last)}"

@@ -56,7 +56,7 @@ class SampleGrid(QWidget):
         self._session = session
         self._samples: Samples | None = None
         self._images: list[QImage] = []
-        self.setMinimumHeight(96)
+        self.setMinimumHeight(6 * GRID_PX)
         self.setToolTip(
             "Ring: predicted, pale where unsure. Filled: labelled. A click goes to the frame."
         )

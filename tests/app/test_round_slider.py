@@ -58,7 +58,7 @@ def test_that_a_button_shows_a_run_and_arrows_go_through_its_rounds(
     qtbot, own_session, slider, run
 ):
     session = own_session
-    assert "The views show Detections" in slider.label.toolTip()
+    assert "not shown" in slider.label.toolTip()
     QTest.mouseClick(slider.button, Qt.MouseButton.LeftButton)
     qtbot.waitUntil(lambda: session.source.name == run.id, timeout=10_000)
     assert session.source.round is None
@@ -101,5 +101,5 @@ def test_that_another_source_chosen_elsewhere_is_told(qtbot, own_session, slider
     QTest.mouseClick(slider.button, Qt.MouseButton.LeftButton)
     qtbot.waitUntil(lambda: own_session.source.name == run.id, timeout=10_000)
     own_session.set_source(None)
-    assert "The views show Detections" in slider.label.toolTip()
+    assert "not shown" in slider.label.toolTip()
     assert slider.button.isVisible()

@@ -7,7 +7,9 @@ import pytest
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication
 
+from app.retrain import RetrainDialog
 from app.runs import RunWatch
 from app.runs.panel import RunPanel
 from app.runs.plot import log_ticks
@@ -208,7 +210,7 @@ def test_that_stages_values_and_facts_of_a_run_are_shown(qtbot, make_run, show_p
     assert "step" in panel.curves.readout.text()
     panel.tabs.setCurrentWidget(panel.facts)
     assert "60 mm → 46 mm" in panel.facts.text.text()
-    assert "36 groups" in panel.facts.text.text()
+    assert "36 poses" in panel.facts.text.text()
 
 
 def test_that_a_failure_is_a_card_and_its_log_is_one_click_away(qtbot, make_run, show_panel):
@@ -321,3 +323,45 @@ def test_that_a_run_of_30000_events_never_stops_the_window_for_long(make_run, sh
     panel.curves.draw()
     panel.curves.grab()
     assert time.thread_time() - since < 0.25  # measured: 0.02 on a quiet machine
+
+
+def test_that_no_tab_takes_room_from_the_panels_beside_it(qtbot, make_run, show_panel):
+    run = make_run()
+    run.stderr_log.write_text("A warning\n" * 30, encoding="utf-8")
+    write(run, a_training())
+    panel, _ = show_panel()
+    heights = []
+    for tab in range(panel.tabs.count()):
+        panel.tabs.setCurrentIndex(tab)
+        qtbot.waitUntil(lambda: panel.log.is_settled and panel.samples.is_settled, timeout=5_000)
+        qtbot.waitUntil(lambda tab=tab: tab != 2 or bool(panel.log.printed.toPlainText()))
+        QApplication.processEvents()
+        heights.append(panel.minimumSizeHint().height())
+    # What a third of a window 720 pixels high leaves to it.
+    assert max(heights) <= 290
+
+
+def test_that_a_note_moves_nothing(qtbot, make_run, show_panel):
+    run = make_run()
+    with run.lock():
+        for event in a_training():
+            run.append(event)
+        panel, watch = show_panel()
+        qtbot.waitUntil(lambda: watch.living == (run.id,), timeout=10_000)
+        qtbot.waitUntil(panel.head.note.isVisible, timeout=5_000)
+        before = panel.tabs.geometry()
+        panel.set_note("In the next round: 1 label (1 new).")
+        QApplication.processEvents()
+        assert panel.tabs.geometry() == before
+        assert panel.head.note.text()
+
+
+def test_that_an_empty_panel_offers_to_retrain(qtbot, window):
+    panel = window.panels.runs
+    window.docks.show(panel)
+    qtbot.waitUntil(panel.retrain_button.isVisible, timeout=5_000)
+    QTest.mouseClick(panel.retrain_button, Qt.MouseButton.LeftButton)
+    dialog = window.findChild(RetrainDialog)
+    assert dialog is not None
+    qtbot.waitUntil(dialog.isVisible, timeout=10_000)
+    dialog.reject()
