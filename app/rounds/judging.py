@@ -39,7 +39,6 @@ class Judging(QObject):
         self._session = session
         self._job: Job | None = None
         self.share = 0.0
-        session.source_closing.connect(self._wait)
         session.project_closing.connect(self._stop)
 
     @property
@@ -135,7 +134,6 @@ class Judging(QObject):
 
     def _on_finished(self, job: Job, result: object, then: Callable[[object], None]) -> None:
         if job is self._job:
-            # First, for what follows may choose another source, which waits for this job.
             self._job = None
             then(result)
 
@@ -148,12 +146,11 @@ class Judging(QObject):
             self._job = None
         self.changed.emit()
 
-    def _wait(self) -> None:
-        """What is read from is about to be closed: a step that is being written is finished."""
+    def _stop(self) -> None:
+        """The project is about to be closed: a step that is being written is finished.
+
+        Where only another source is shown nobody waits: files of a source open again by themselves.
+        """
         if self._job is not None:
             self._job.wait(60.0)
-
-    def _stop(self) -> None:
-        """The same of the whole project; nobody follows the step any more."""
-        self._wait()
         self._job = None

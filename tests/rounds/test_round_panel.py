@@ -1,6 +1,8 @@
 """The Changes panel in the window: compare, walk, judge, blink and roll back, by real events."""
 
 import shutil
+import threading
+import time
 
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ from PySide6.QtWidgets import QApplication, QMessageBox, QPushButton
 from app.main_window import MainWindow
 from app.preferences import Preferences
 from app.shot import settle
+from core.curation.round_judging import changes_at
 from core.project import Project
 from tests.app.views_world import make_project, make_world
 from tests.rounds.changed_rounds import make_run, write_round
@@ -59,8 +62,12 @@ def window(main_window, rounds_project, tmp_path):
     settle(lambda: main_window.is_settled)
     QTest.keyClick(
         main_window, Qt.Key.Key_C, _CTRL | Qt.KeyboardModifier.ShiftModifier
-    )  # shows the newest run, and its first round before it
-    _wait(main_window, lambda: main_window.panels.rounds.listing.listed is not None)
+    )  # shows the newest run, and what was seen before it
+    settle(lambda: main_window.session.compared is not None)
+    comparing = main_window.panels.rounds.comparing
+    comparing.compare(next(choice for choice in comparing.choices if choice.round == 1))
+    listing = main_window.panels.rounds.listing
+    _wait(main_window, lambda: listing.listed is not None and len(listing.listed.rows))
     yield main_window
     main_window.session.close_project()
     main_window.panels.rounds.bar.query.clear()
@@ -93,7 +100,7 @@ def _choose(combo, row):
     QTest.keyClick(combo.view(), Qt.Key.Key_Return)
 
 
-def test_that_one_key_compares_the_newest_round_with_the_first_and_lists_the_worst_first(window):
+def test_that_one_key_shows_the_newest_round_and_what_it_changed_the_worst_first(window):
     session, panel = window.session, window.panels.rounds
     assert panel.isVisible()
     assert (session.compared.round, session.source.round) == (1, None)
@@ -248,3 +255,25 @@ def test_that_rolling_back_takes_all_of_the_round_and_shows_the_one_before(windo
     assert session.source.round == 1
     session.undo()
     assert _accepted(window)
+
+
+def test_that_another_source_is_shown_at_once_while_many_are_judged(window, monkeypatch):
+    session, panel = window.session, window.panels.rounds
+    begun, may_go_on = threading.Event(), threading.Event()
+
+    def slowly(*given):
+        begun.set()
+        may_go_on.wait(20)
+        return changes_at(*given)
+
+    monkeypatch.setattr("app.rounds.judging.changes_at", slowly)
+    panel.judging.judge("accept", panel.listing.listed.rows.keys, "")
+    assert begun.wait(10)
+    threading.Timer(2.0, may_go_on.set).start()
+    began = time.monotonic()
+    session.set_source(None)
+    assert time.monotonic() - began < 1.0
+    settle(lambda: not panel.judging.is_busy)
+    assert _accepted(window), "what was asked for is done all the same"
+    session.undo()
+    assert not _accepted(window)
