@@ -47,7 +47,7 @@ def may_close(session: Session, watch: RunWatch, preferences: Preferences, paren
             try:
                 watch.run(run_id).request_stop()
             except (CommandRefusedError, OSError) as error:
-                session.message_posted.emit(f"{run_id} cannot be stopped: {error}")
+                session.message_posted.emit(f"{watch.title(run_id)} cannot be stopped: {error}")
     return True
 
 
@@ -61,7 +61,7 @@ def _ask(watch: RunWatch, living: tuple[str, ...], parent: QWidget) -> tuple[Clo
     title = "A training runs" if is_one else f"{counted(len(living), 'training')} run"
     box.setWindowTitle(title)
     box.setText(f"{title}. Leave {them} running?")
-    lines = [f"{run_id}: {where_it_is(watch.reports[run_id])}" for run_id in living]
+    lines = [f"{watch.title(run_id)}: {where_it_is(watch.reports[run_id])}" for run_id in living]
     box.setInformativeText(
         "\n".join(lines) + "\n\nA training that is left running goes on without the window, and is"
         " there again when the project is opened. One that is stopped writes a checkpoint and can"

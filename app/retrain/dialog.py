@@ -303,7 +303,8 @@ class RetrainDialog(QDialog):
             if self.overview.where.place.kind == "slurm":
                 note = "The time is this machine's; that of a cluster's GPUs will be another."
             else:
-                note = line_text(line) if self._draft.config.run.wait_turn else ""
+                is_waited = self._draft.config.run.wait_turn
+                note = line_text(line, self._watch.title) if is_waited else ""
             self.overview.where.say(note)
 
     # Start.

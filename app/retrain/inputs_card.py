@@ -26,7 +26,7 @@ _CAPTIONS = {
     "held_out": "Kept for evaluation",
     "rejected": "Rejected, left out",
     "start": "Starts from",
-    "content": "Content of the labels",
+    "content": "Fingerprint",
 }
 
 
@@ -140,8 +140,7 @@ def _texts(inputs: RetrainInputs, used: UsedLabels) -> dict[str, str]:
             else "none"
         ),
         "unlabelled": (
-            f"{used.unlabelled_groups:,} people at frames, in"
-            f" {counted(used.unlabelled_frames, 'frame')}"
+            f"{used.unlabelled_groups:,} poses in {counted(used.unlabelled_frames, 'frame')}"
             if used.unlabelled_groups
             else "none"
         ),
@@ -171,10 +170,7 @@ def _held_out(inputs: RetrainInputs, used: UsedLabels) -> str:
     named = ", ".join(f"#{one}" for one in people[:_MAX_PEOPLE])
     more = " …" if len(people) > _MAX_PEOPLE else ""
     who = f"; test people {named}{more}" if people else ""
-    return (
-        f"{used.held_out_groups:,} people at frames, in {counted(used.held_out_frames, 'frame')}"
-        f"{who}"
-    )
+    return f"{used.held_out_groups:,} poses in {counted(used.held_out_frames, 'frame')}{who}"
 
 
 def _value() -> QLabel:

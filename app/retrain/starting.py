@@ -119,7 +119,11 @@ def start(project: Project, order: Order) -> Started:
     except CommandRefusedError:
         shutil.rmtree(run.path, ignore_errors=True)
         raise
-    return Started(run=run, process=process, text=f"The trainer of {run.id} is started.")
+    return Started(run=run, process=process, text=_started(order.name))
+
+
+def _started(name: str) -> str:
+    return f"The training {name} is started. Go on labelling: Runs tells how far it is."
 
 
 def slurm_command(run: RunFolder, place: Place) -> list[str]:

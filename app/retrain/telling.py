@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 from app.format import counted, duration, percent
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from core.project import Project
     from core.project.runs.config import Stage
@@ -38,6 +38,10 @@ class Runs(Protocol):
     @property
     def reports(self) -> Mapping[str, RunReport]:
         """The newest report of each."""
+        ...
+
+    def title(self, run_id: str) -> str:
+        """What people call a run."""
         ...
 
 
@@ -76,18 +80,18 @@ def face_of(project: Project | None, runs: Runs, since: Since | None) -> ButtonF
         tip = "Retrain…: nothing was trained here yet."
         return ButtonFace(tip=tip)
     if not since:
-        return ButtonFace(tip=f"Retrain…: no new labels since the run {since.run}.")
+        return ButtonFace(tip=f"Retrain…: no new labels since the run {runs.title(since.run)}.")
     num = since.hand_joints or len(since.reviews) or len(since.tracks)
     badge = f"{_MAX_BADGE}+" if num > _MAX_BADGE else f"{num}"
     frames = counted(len(since.frames), "frame")
-    tip = f"Retrain…: {since.text} in {frames} since the run {since.run}."
+    tip = f"Retrain…: {since.text} in {frames} since the run {runs.title(since.run)}."
     return ButtonFace(badge=badge, tip=tip)
 
 
 def _living_face(run_id: str, runs: Runs, since: Since | None) -> ButtonFace:
     report = runs.reports[run_id]
     share = share_done(report)
-    lines = [f"{run_id}: {where_it_is(report)}. Click: the run panel."]
+    lines = [f"{runs.title(run_id)}: {where_it_is(report)}. Click: the run panel."]
     others = len(runs.living) - 1
     if others > 0:
         lines.append(f"{counted(others, 'other run')} {'waits' if others == 1 else 'wait'}.")
@@ -105,7 +109,7 @@ def next_round_note(since: Since | None) -> str:
     """What was edited since the newest run began, as what the next one learns; else empty."""
     if not since:
         return ""
-    return f"In the next round: {since.text}, edited since the labels of {since.run} were taken."
+    return f"In the next round: {since.text}."
 
 
 def where_it_is(report: RunReport) -> str:
@@ -156,7 +160,12 @@ def device_of(estimate: Estimate | None, asked: str, reports: Mapping[str, RunRe
     return next((one.device for one in reversed(begun) if one is not None), "cpu")
 
 
-def line_text(line: Sequence[Ticket]) -> str:
-    """After which runs a training would start; empty where the device is free."""
-    names = ", ".join(ticket.run.name for ticket in line)
+def line_text(line: Sequence[Ticket], title: Callable[[str], str]) -> str:
+    """After which runs a training would start; empty where the device is free.
+
+    Args:
+        line: who is before it.
+        title: what people call a run; its id where it is of another project.
+    """
+    names = ", ".join(title(ticket.run.name) for ticket in line)
     return f"It waits for its turn: starts after {names}." if names else ""

@@ -45,9 +45,9 @@ _NUMBERS = (LABELLED, MULTI_VIEW, SINGLE_VIEW, SIZE)
 _ERRORS = {MULTI_VIEW: "mv_mpjpe", SINGLE_VIEW: "sv_mpjpe"}
 _TIPS = {
     NAME: "F2 or a double click changes it; the id stays",
-    LABELLED: "People at frames whose labels it learned from",
-    MULTI_VIEW: "MPJPE on held-out groups, triangulated from all views; the newest",
-    SINGLE_VIEW: "MPJPE on held-out groups, lifted from one view; the newest",
+    LABELLED: "Poses whose labels it learned from",
+    MULTI_VIEW: "MPJPE on held-out poses, triangulated from all views; the newest",
+    SINGLE_VIEW: "MPJPE on held-out poses, lifted from one view; the newest",
     SIZE: "On the disk",
     NOTE: "F2 or a double click changes it",
 }

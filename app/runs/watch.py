@@ -17,6 +17,7 @@ from PySide6.QtCore import QObject, Qt, Signal
 
 from app.jobs import Job
 from app.runs.following_all import RunEntry, RunsFollower
+from app.runs.words import short_title
 from core.errors import CommandRefusedError
 from core.project.runs.launching import cancel_trainer, start_trainer
 from core.project.runs.states import LIVING
@@ -118,6 +119,11 @@ class RunWatch(QObject):
     def entry(self, run_id: str) -> RunEntry | None:
         """A run's entry; None where it is gone, or not listed yet."""
         return self._entries.get(run_id)
+
+    def title(self, run_id: str) -> str:
+        """What people call a run, as the run panel and the source chooser do."""
+        entry = self.entry(run_id)
+        return run_id if entry is None else short_title(entry)
 
     def run(self, run_id: str) -> RunFolder:
         """The folder of a run.

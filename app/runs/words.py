@@ -41,6 +41,11 @@ def entry_title(entry: RunEntry, report: RunReport | None) -> str:
     return " · ".join(part for part in parts if part)
 
 
+def short_title(entry: RunEntry) -> str:
+    """What a run is called in a sentence: its name and when it was made."""
+    return " ".join(part for part in (entry.name, _when(entry.created)) if part)
+
+
 def progress_line(report: RunReport) -> str:
     """What a run is doing, with what is left, in a line."""
     state, status = report.state, report.status

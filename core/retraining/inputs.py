@@ -148,7 +148,7 @@ def _choice_of(run: RunFolder) -> WeightsChoice:
     except DataError as error:
         return WeightsChoice(value=run.id, title=run.id, detail=str(error), exists=False)
     error_mm = newest_metric(state, "mv_mpjpe")
-    told = f"{error_mm:.0f} mm on its held-out groups" if math.isfinite(error_mm) else "no error"
+    told = f"{error_mm:.0f} mm on its held-out poses" if math.isfinite(error_mm) else "no error"
     return WeightsChoice(
         value=run.id,
         title=name,
@@ -205,7 +205,7 @@ def _warnings(config: TrainConfig, used: UsedLabels, same: str) -> tuple[str, ..
     if not used.held_out_groups:
         found.append("No labels are kept for evaluation: no error can be told.")
     if not used.unlabelled_groups and "finetune" in stages:
-        found.append("There are no unlabelled groups: fine-tuning learns from the labels alone.")
+        found.append("There are no unlabelled poses: fine-tuning learns from the labels alone.")
     if same:
         found.append(f"Run {same} learned from exactly these labels already.")
     return tuple(found)

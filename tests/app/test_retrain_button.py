@@ -15,10 +15,10 @@ from app.runs import RunWatch
 from app.session import Session
 from app.shot import settle
 from core.project import JointKey, SetJoints
+from core.project.labels import LabelStore
 from core.project.runs import events as ev
 from core.project.runs.config import TrainConfig
 from core.project.runs.folder import RunFolder
-from core.retraining.fresh import FreshLabels
 from tests.app.test_retrain_draft import STARTED, progress, stage
 from tests.app.views_world import make_project, make_world
 
@@ -57,6 +57,11 @@ def make_run(window, name="run", config=None):
     )
     window.watch.refresh()
     return run
+
+
+def title(window, run):
+    """What people call it."""
+    return window.watch.title(run.id)
 
 
 def label(window, joint):
@@ -114,7 +119,7 @@ def test_the_button_counts_labels_since_the_run_before_and_undone_ones_no_more(
     assert "nothing was trained" in button.toolTip()
     label(window, 0)
     run = make_run(window)
-    qtbot.waitUntil(lambda: f"no new labels since the run {run.id}" in button.toolTip())
+    qtbot.waitUntil(lambda: f"no new labels since the run {run.name} " in button.toolTip())
     assert button.face.badge == ""
     label(window, 1)
     label(window, 2)
@@ -128,22 +133,19 @@ def test_that_an_edit_of_many_labels_is_counted_beside_the_window(
     window, button, qtbot, monkeypatch
 ):
     run = make_run(window, "before many")
-    qtbot.waitUntil(lambda: button._newest == run.id and button._fresh is not None)
+    qtbot.waitUntil(lambda: run.name in button.toolTip(), timeout=5_000)
     threads = []
 
-    def since(fresh, really=FreshLabels.since):
-        changed = fresh._store.revision != fresh._act
-        if changed:
-            threads.append(threading.current_thread())
-        return really(fresh)
+    def changes_after(store, act, really=LabelStore.changes_after):
+        threads.append(threading.current_thread())
+        return really(store, act)
 
-    monkeypatch.setattr(FreshLabels, "since", since)
+    monkeypatch.setattr(LabelStore, "changes_after", changes_after)
     monkeypatch.setattr("app.retrain.button._AT_ONCE", 5)
     for y in (71.0, 72.0):  # the second comes while the first is counted
         keys = tuple(JointKey(frame, 0, 2, joint) for frame in range(4) for joint in range(3))
         window.session.apply(SetJoints(keys=keys, points_px=((70.0, y),) * 12))
     qtbot.waitUntil(lambda: button.face.badge == "12", timeout=5_000)
-    qtbot.waitUntil(lambda: button._opening is None, timeout=5_000)
     assert threading.main_thread() not in threads
     window.session.undo()
     window.session.undo()
@@ -156,7 +158,7 @@ def test_that_an_edit_of_many_labels_is_counted_beside_the_window(
 
 def test_a_run_that_only_predicted_took_no_labels_in(window, button, qtbot):
     run = make_run(window, "trained")
-    qtbot.waitUntil(lambda: run.id in button.toolTip(), timeout=5_000)
+    qtbot.waitUntil(lambda: run.name in button.toolTip(), timeout=5_000)
     label(window, 3)
     qtbot.waitUntil(lambda: button.face.badge == "1", timeout=5_000)
     config = TrainConfig()
@@ -165,7 +167,7 @@ def test_a_run_that_only_predicted_took_no_labels_in(window, button, qtbot):
     qtbot.waitUntil(lambda: window.watch.entry(other.id) is not None, timeout=5_000)
     qtbot.wait(300)
     assert button.face.badge == "1"
-    assert run.id in button.toolTip()
+    assert run.name in button.toolTip()
 
 
 def test_at_rest_a_click_opens_the_dialog_and_while_a_run_lives_the_run_panel(
@@ -204,7 +206,7 @@ def test_closing_asks_once_and_may_be_called_off(window, living):
     assert not window.close()
     assert window.session.project is not None
     assert found[0][0] == "A training runs. Leave it running?"
-    assert f"{living.id}: fine-tune 50 of 100" in found[0][1]
+    assert f"{window.watch.title(living.id)}: fine-tune 50 of 100" in found[0][1]
     answer_with("Do not close")
     assert not window.close()
     assert not living.stop_requested()

@@ -43,6 +43,9 @@ class Runs:
             key for key, it in reports.items() if it.status in ("running", "waiting")
         )
 
+    def title(self, run_id):
+        return run_id.removeprefix("20261123-")
+
 
 def report(status, *events):
     return RunReport(status=status, text="", state=fold(events), events=(), silent_s=0.0)
@@ -160,7 +163,7 @@ def test_the_button_counts_what_is_new_since_the_last_run():
     assert face_of(project, Runs(), since()).badge == ""
     face = face_of(project, Runs(), since(23))
     assert (face.text, face.badge, face.share) == ("Retrain", "23", None)
-    assert "23 labels (23 new) in 23 frames since the run 20261123-quick" in face.tip
+    assert "23 labels (23 new) in 23 frames since the run quick" in face.tip
     assert face_of(project, Runs(), since(0, 4)).badge == "4"
     assert face_of(project, Runs(), since(1200)).badge == "999+"
 
