@@ -146,6 +146,23 @@ def test_what_is_announced_later_is_taken_in_and_named(run):
         assert len(found.aggregates()) == len(first.rows) + len(second.rows)
 
 
+def test_that_looking_leaves_nothing_to_be_sorted_to_whoever_takes(run, monkeypatch):
+    about = header(1, num_blocks=2)
+    run.write(about, 0, block(range(10), about=about))
+    with RunPredictions(run) as predictions:
+        persons = predictions.persons()
+        run.write(about, 1, block(range(10, 20), about=about, seed=1))
+        news = predictions.look()
+
+        def unique(*_given, **_more):
+            raise AssertionError("of a match this takes longer than a turn of the window may")
+
+        monkeypatch.setattr(np, "unique", unique)
+        assert len(predictions.take(news)) == 10
+        assert predictions.persons() == persons
+        assert len(predictions.moments()) == 20
+
+
 def test_a_file_that_nobody_announced_does_not_count(run):
     about = header(1, num_blocks=2)
     run.write(about, 0, block([0], about=about))

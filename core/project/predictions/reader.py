@@ -188,6 +188,7 @@ class RunPredictions:
             return grown, np.zeros(0, dtype=np.int64)
         assert grown.header is not None, "a part was read, and its header with it"
         grown.index = index.with_blocks(parts) if index else RoundIndex.of(grown.header, parts)
+        _ = grown.index.persons  # kept there, for whoever takes the news has no time to sort
         return grown, moment_keys(np.concatenate([part.moments for part in parts]))
 
     def _take_in(self) -> None:
