@@ -121,7 +121,7 @@ def test_it_says_what_would_be_used_and_how_long_it_takes(dialog):
     assert (used.hand_joints, used.hand_frames, used.hand_persons) == (32, 1, 1)
     assert dialog.card.value("labels") == "32 joints in views; 1 person, 1 frame"
     assert dialog.card.value("content") == used.content_hash
-    assert dialog.card.value("unlabelled").startswith(f"{used.unlabelled_groups:,} people")
+    assert dialog.card.value("unlabelled").startswith(f"{used.unlabelled_groups:,} poses")
     assert any("Only 1 labelled frame" in text for text in dialog.card.warnings.texts)
     view = dialog.overview.estimate
     assert view.title.text().startswith("About ")
