@@ -196,7 +196,8 @@ def _same_labels(project: Project, config: TrainConfig, used: UsedLabels) -> str
 def _warnings(config: TrainConfig, used: UsedLabels, same: str) -> tuple[str, ...]:
     stages = config.run.stages
     found: list[str] = []
-    frames = max(used.hand_frames, used.accepted_frames)
+    # Labels and accepted points may be of other frames; of several recordings it is not told.
+    frames = len(used.frames) or max(used.hand_frames, used.accepted_frames)
     if not used.labelled_groups:
         found.append("Nothing is labelled that may be learned from: label somebody first.")
     elif frames < _FEW_FRAMES:

@@ -165,6 +165,11 @@ def test_that_it_is_said_what_is_wanting(project):
     assert any(
         "Only 1 labelled frame is" in text for text in retrain_inputs(project, config()).warnings
     )
+    accept(project, 6, 7)
+    accept(project, 8, 7)
+    both = retrain_inputs(project, config("data.held_out_percent=0"))
+    assert (both.used.hand_frames, both.used.accepted_frames) == (1, 2)
+    assert any("Only 3 labelled frames are" in text for text in both.warnings)
     for frame in range(2, 9):
         add_labels(project, frame, 3, (0, 1))
     assert retrain_inputs(project, config()).warnings == ()
