@@ -10,15 +10,18 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import subprocess
 import sys
 import tempfile
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.errors import CommandRefusedError
+from core.learning.data import open_data
 from core.project.runs.config_io import write_config
 from core.project.runs.estimate import (
     estimate_from,
@@ -34,7 +37,7 @@ if TYPE_CHECKING:
 
     from core.project import Project
     from core.project.runs.config import TrainConfig
-    from core.project.runs.estimate import Estimate
+    from core.project.runs.estimate import Estimate, WarmUp
 
     Progress = Callable[[int, int], bool]
 
@@ -44,9 +47,25 @@ _LONGEST_S = 300.0
 
 
 def known_estimate(project: Project, config: TrainConfig) -> Estimate | None:
-    """The estimate from a warm-up that was measured before; None where none was."""
+    """The estimate from a warm-up that was measured before, for the labels as they are now.
+
+    Returns:
+        None where none was, or none of all the stages that are wanted.
+
+    Raises:
+        DataError: the data cannot be opened as the configuration says.
+    """
     warmup = read_warmup(_kept_at(project, config))
-    return None if warmup is None else estimate_from(warmup, config)
+    if warmup is None or not _has_all(warmup, config):
+        return None
+    with open_data(config.data, project_dir=project.path, seed=config.run.seed) as data:
+        counts = replace(
+            warmup.counts,
+            labelled=len(data.labelled),
+            unlabelled=len(data.unlabelled),
+            held_out=len(data.held_out),
+        )
+    return estimate_from(warmup, config, counts)
 
 
 def measured_estimate(project: Project, config: TrainConfig, progress: Progress) -> Estimate:
@@ -67,6 +86,13 @@ def measured_estimate(project: Project, config: TrainConfig, progress: Progress)
     with contextlib.suppress(OSError):  # a cache that cannot be written to costs time only
         write_warmup(_kept_at(project, config), warmup)
     return estimate_from(warmup, config)
+
+
+def _has_all(warmup: WarmUp, config: TrainConfig) -> bool:
+    """Whether it was asked for the time of all stages; what could not be measured is NaN there."""
+    wanted = set(config.run.stages)
+    is_predicted = "predict" not in wanted or math.isfinite(warmup.seconds_per_prediction)
+    return is_predicted and wanted - {"predict"} <= set(warmup.seconds_per_step)
 
 
 def _kept_at(project: Project, config: TrainConfig) -> Path:

@@ -1,5 +1,6 @@
 """The Retrain dialog by real mouse and key events: what it says, refuses and starts."""
 
+import math
 import shutil
 import threading
 import time
@@ -13,7 +14,7 @@ from PySide6.QtWidgets import QApplication, QFileDialog, QLineEdit
 
 from app.preferences import Preferences
 from app.retrain import RetrainDialog
-from app.retrain.estimating import measured_estimate
+from app.retrain.estimating import known_estimate, measured_estimate
 from app.retrain.starting import refusal
 from app.shot import settle
 from core.errors import CommandRefusedError
@@ -126,6 +127,8 @@ def test_it_says_what_would_be_used_and_how_long_it_takes(dialog):
     view = dialog.overview.estimate
     assert view.title.text().startswith("About ")
     assert "\nOn A test's CPU, 8 GB. From " in view.detail.text()
+    counts = f"{used.labelled_groups} labelled and {used.unlabelled_groups:,} unlabelled"
+    assert counts in view.detail.text(), "as they are now, not as when it was measured"
     assert list(view.estimate.seconds_by_stage) == ["pretrain", "finetune", "lift", "predict"]
     assert dialog.start_button.isEnabled()
     assert dialog.problem.text() == ""
@@ -294,6 +297,18 @@ def test_that_closing_waits_for_no_labels_that_are_being_counted(
     dialog.reject()
     assert time.monotonic() - began < 1.0
     is_over.set()
+
+
+def test_that_a_warm_up_without_a_stage_that_is_wanted_is_none(opened):
+    project, config = opened.session.project, preset("cpu")
+    only = replace(config, run=replace(config.run, stages=("finetune",)))
+    assert "lift" in config.run.stages
+    path = warmup_path(project.cache_path("warm-ups", "").parent, config)
+    unknown = replace(WARM_UP, seconds_per_step={"finetune": 1.0})
+    write_warmup(path, replace(unknown, seconds_per_prediction=math.nan))
+    assert known_estimate(project, config) is None
+    assert known_estimate(project, only) is not None
+    path.unlink()
 
 
 def test_measuring_ends_when_nobody_waits_for_it(opened):
