@@ -86,13 +86,16 @@ class JudgeBar(QWidget):
         top = QHBoxLayout()
         top.setSpacing(GRID_PX // 2)
         top.addWidget(self.query, 1)
+        # Up here, where the query gives way: below they would widen the panel.
+        for spin in (self.first, self.last):
+            top.addWidget(spin)
         top.addWidget(self._count)
         for button in self._steps:
             top.addWidget(button)
         grid.addLayout(top, 0, 0)
         row = QHBoxLayout()
         row.setSpacing(GRID_PX // 2)
-        for widget in (self.scope, self.first, self.last, self.accept, self.reject):
+        for widget in (self.scope, self.accept, self.reject):
             row.addWidget(widget)
         row.addStretch(1)
         row.addWidget(self.back)

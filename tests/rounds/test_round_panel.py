@@ -151,6 +151,14 @@ def test_that_all_listed_is_accepted_as_a_query_narrows_it_in_one_step(window):
     assert not _accepted(window)
 
 
+def test_that_choosing_frames_widens_no_panel(window):
+    bar = window.panels.rounds.bar
+    narrow = bar.minimumSizeHint().width()
+    bar.scope.setCurrentIndex(bar.scope.findData("frames"))
+    assert bar.first.isVisibleTo(bar)
+    assert bar.minimumSizeHint().width() <= max(narrow, 422)  # what 1280 pixels leave to it
+
+
 def test_that_a_stretch_of_frames_is_rejected_and_nothing_beside_it(window):
     panel, project = window.panels.rounds, window.session.project
     _choose(panel.bar.scope, 3)
