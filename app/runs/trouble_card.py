@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout
 
-from app.theme import BODY_PT, GRID_PX, font, theme_named
+from app.theme import BODY_PT, GRID_PX, SMALL_PT, font, theme_named
 
 if TYPE_CHECKING:
+    from PySide6.QtGui import QResizeEvent
+
     from app.session import Session
     from core.project.runs.trouble import Trouble
 
@@ -28,6 +30,7 @@ class TroubleCard(QFrame):
         for label in (self.title, self.text):
             label.setTextFormat(Qt.TextFormat.PlainText)
             label.setWordWrap(True)
+        self.text.setFont(font(SMALL_PT))
         self.text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.log = QPushButton("Show the log's end")
         self.log.setFocusPolicy(Qt.FocusPolicy.NoFocus)
@@ -51,7 +54,17 @@ class TroubleCard(QFrame):
             said = (trouble.what, trouble.why, trouble.todo)
             self.title.setText(trouble.title)
             self.text.setText(" ".join(part for part in said if part))
+            self._make_room()
         self.setVisible(trouble is not None)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Other widths break the lines elsewhere."""
+        super().resizeEvent(event)
+        self._make_room()
+
+    def _make_room(self) -> None:
+        """All lines can be read, however low the panel is: what to do stands in the last."""
+        self.text.setMinimumHeight(max(self.text.heightForWidth(self.text.width()), 0))
 
     def _color(self, _display: object = None) -> None:
         theme = theme_named(self._session.display.theme)

@@ -223,6 +223,9 @@ def test_that_a_failure_is_a_card_and_its_log_is_one_click_away(qtbot, make_run,
     assert panel.trouble.isVisible()
     assert "Something broke." in panel.trouble.text.text()
     assert panel.head.resume.isVisible()
+    text = panel.trouble.text
+    panel.resize(264, panel.minimumSizeHint().height())
+    qtbot.waitUntil(lambda: text.height() >= text.heightForWidth(text.width()), timeout=5_000)
     QTest.mouseClick(panel.trouble.log, Qt.MouseButton.LeftButton)
     assert panel.tabs.currentWidget() is panel.log
     qtbot.waitUntil(lambda: "very last line" in panel.log.printed.toPlainText(), timeout=5_000)
