@@ -23,6 +23,7 @@ from PySide6.QtWidgets import (
 
 from app.format import byte_size, counted
 from app.theme import GRID_PX
+from core.curation.sources import RunSource
 from core.project.runs import managing
 
 if TYPE_CHECKING:
@@ -207,8 +208,12 @@ class RunActions(QWidget):
         self._remove(rows, managing.delete, "Deleted; {} freed")
 
     def _shown_of(self, rows: list[Row]) -> bool:
+        """Whether one of them is shown, or answers what the shown one has not predicted."""
+        ids = {row.entry.id for row in rows}
         source = self._session.source
-        return source is not None and source.name in {row.entry.id for row in rows}
+        while source is not None and source.name not in ids:
+            source = source.over if isinstance(source, RunSource) else None
+        return source is not None
 
     def _remove(self, rows: list[Row], remove: Callable[[Any], int], told: str) -> None:
         runs = [row.entry.run for row in rows if row.entry.run is not None]

@@ -254,6 +254,23 @@ def test_the_run_that_is_shown_leaves_the_views_before_it_goes(qtbot, manager, r
     assert session.observations is not None
 
 
+def test_that_a_run_that_another_shown_one_lies_over_leaves_the_views_before_it_goes(
+    qtbot, manager, runs_session
+):
+    session = runs_session
+    project = session.require_project()
+    below, above = (next(r for r in runs_of(project) if r.name == name) for name in ("one", "two"))
+    predict(project, below, 1, range(project.num_frames))
+    predict(project, above, 1, range(2))
+    session.set_source(RunSource(project, above, over=RunSource(project, below)))
+    click(manager, "one")
+    press(manager, "delete")
+    assert "go back to the detections" in manager.tools.asked.text()
+    QTest.mouseClick(manager.tools.yes, _LEFT)
+    qtbot.waitUntil(lambda: manager.table.model().rowCount() == 2, timeout=10_000)
+    assert session.source.name == "detections"
+
+
 def test_a_run_that_lives_cannot_be_deleted_and_the_button_says_why(
     qtbot, manager, runs_session, watch
 ):
