@@ -19,6 +19,7 @@ from app.jobs import Job
 from core.curation.choices import open_over
 from core.curation.sources import RunSource
 from core.project.runs.events import Predicted, PredictionRoundFinished
+from core.project.runs.states import LIVING
 
 if TYPE_CHECKING:
     from app.commands import Commands
@@ -121,7 +122,9 @@ class Feedback(QObject):
     # What runs say.
 
     def _on_reported(self, run_id: str, report: RunReport) -> None:
-        if run_id in self._watch.started_here and run_id not in self._known:
+        is_here = run_id in self._watch.started_here and run_id not in self._known
+        # One that has ended is only read again: its project was closed in between.
+        if is_here and report.status in LIVING:
             self._known.add(run_id)
             self._is_following = True
             self.following_changed.emit(True)
@@ -175,7 +178,7 @@ class Feedback(QObject):
             return False
         if source.name == run_id:
             self._followed = run_id
-        if source.name == run_id or self._opening is not None:
+        if source.name == run_id or self._opening is not None or self._opened is not None:
             return True
         run = self._watch.run(run_id)
         job = self._opening = Job(

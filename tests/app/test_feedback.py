@@ -262,6 +262,22 @@ def test_that_a_run_started_from_this_window_is_followed(qtbot, world):
     assert world.feedback.is_following
 
 
+def test_that_a_run_that_has_ended_is_not_followed_when_its_project_is_opened_again(qtbot, world):
+    session, path = world.session, world.session.project.path
+    world.watch.add(world.trainer.run)
+    world.trainer.predict(1, [0])
+    world.watch.refresh()
+    qtbot.waitUntil(lambda: world.session.source.name == world.trainer.run.id, timeout=10_000)
+    world.trainer.run.finish("done")
+    world.trainer.leave()
+    session.open_project(path)
+    qtbot.waitUntil(lambda: world.watch.report(world.trainer.run.id) is not None, timeout=10_000)
+    qtbot.waitUntil(lambda: world.watch.is_settled and world.feedback.is_settled, timeout=10_000)
+    assert world.watch.report(world.trainer.run.id).status == "done"
+    assert not world.feedback.is_following
+    assert session.source.name == "detections"
+
+
 def test_that_looking_back_at_a_round_is_not_disturbed_by_news(qtbot, world):
     session = world.session
     _follow(qtbot, world)
