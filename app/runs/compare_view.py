@@ -46,7 +46,10 @@ _DASHES = (
 _SHADES = {"dark": (0.95, 0.4), "light": (0.05, 0.7)}
 _LONG = 48
 # Qt gives cells no room at their sides.
-CELL_STYLE = f"QTableView::item {{ padding: 0 {GRID_PX}px; }}"
+CELL_STYLE = (  # headings stand over their cells
+    f"QTableView::item {{ padding: 0 {GRID_PX}px; }}"
+    f" QHeaderView::section {{ padding: 0 {GRID_PX}px; }}"
+)
 
 
 class CompareView(QTabWidget):
