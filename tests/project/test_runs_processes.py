@@ -1,5 +1,6 @@
 """Real processes that write to a run and are killed: what is left tells the truth."""
 
+import errno
 import os
 import random
 import signal
@@ -11,7 +12,9 @@ from pathlib import Path
 import pytest
 
 from core.errors import CommandRefusedError
+from core.files import write_text_atomically
 from core.project.runs import events as ev
+from core.project.runs import launching
 from core.project.runs.config import RunOptions, TrainConfig
 from core.project.runs.folder import RunFolder
 from core.project.runs.following import RunFollower, report_of
@@ -97,6 +100,21 @@ def test_a_run_from_start_to_end(run):
     assert process.wait(timeout=10) == 0
     assert run.exit_record().code == 0
     assert not run.is_alive()
+
+
+def test_that_a_trainer_that_was_started_is_none_that_was_refused(run, monkeypatch):
+    """On a disk that is full by then its number cannot be noted; it works all the same."""
+
+    def write(path, text):
+        if '"pid": 0' not in text:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        write_text_atomically(path, text)
+
+    monkeypatch.setattr(launching, "write_text_atomically", write)
+    process = start_trainer(run, command=command(run, 0.0, 20))
+    assert wait_for(run, lambda report: report.status not in LIVING).status == "done"
+    assert process.wait(timeout=10) == 0
+    assert read_launch(run).pid == 0
 
 
 def test_a_stop_is_obeyed_and_a_resume_goes_on(run):

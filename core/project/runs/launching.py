@@ -19,6 +19,7 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -102,7 +103,8 @@ def start_trainer(
             run.withdraw_stop()
             _write(run, launch)
             process = _popen(run, words, environment(run, processes), lock)
-            _write(run, replace(launch, pid=process.pid))
+            with suppress(OSError):  # it has been started, and says itself where it finds no room
+                _write(run, replace(launch, pid=process.pid))
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
         why = error.strerror or str(error)
