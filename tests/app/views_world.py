@@ -132,8 +132,7 @@ def make_project(path: Path, world: World, *, without: tuple[str, ...] = ()) -> 
         folder.mkdir(parents=True)
         for frame in range(num_frames):
             if (camera.name, frame) != ("ace_1", 2):
-                picture = draw_picture(world, index, frame)
-                cv2.imwrite(str(folder / f"{frame:06d}.jpg"), picture)
+                (folder / f"{frame:06d}.jpg").write_bytes(picture_file(world, index, frame))
         sources[camera.name] = FolderSpec(directory=folder)
     project = Project.create(
         path,
@@ -187,6 +186,19 @@ def make_detections(world: World) -> IdentifiedDetections:
         score=np.full(count + 1, 0.8, dtype=np.float32),
         is_hand=np.zeros(count + 1, dtype=np.bool_),
     )
+
+
+# Many tests make a project of their own of the same world, and drawing is nearly all it costs.
+_drawn: dict[tuple[int, bytes, bytes], bytes] = {}
+
+
+def picture_file(world: World, camera: int, frame: int) -> bytes:
+    """The picture as a JPEG file, drawn once."""
+    key = (camera, world.rig.projections[camera].tobytes(), world.truth_mm[frame].tobytes())
+    if key not in _drawn:
+        _, encoded = cv2.imencode(".jpg", draw_picture(world, camera, frame))
+        _drawn[key] = encoded.tobytes()
+    return _drawn[key]
 
 
 def draw_picture(world: World, camera: int, frame: int) -> NDArray[np.uint8]:
