@@ -42,9 +42,10 @@ CONFIG = with_settings(
 
 def test_an_estimate_adds_up_to_what_the_stages_do():
     found = estimate_from(WARMUP, CONFIG)
-    # Steps; two looks in between and one at the end; crops of the labelled and held-out groups.
+    # Steps; a look at the beginning, two in between and one at the end; crops of the labelled
+    # and held-out groups.
     assert found.seconds_by_stage["pretrain"] == pytest.approx(
-        250 * 0.5 + 3 * 20 * 0.1 + 120 * 0.5 * 0.04
+        250 * 0.5 + 4 * 20 * 0.1 + 120 * 0.5 * 0.04
     )
     # Its noise scale, and the crops that are new.
     assert found.seconds_by_stage["finetune"] == pytest.approx(
@@ -75,6 +76,15 @@ def test_feedback_takes_its_share_where_there_is_any():
         (plain["pretrain"] - cut) / (1 - FEEDBACK_SHARE)
     )
     assert shown["lift"] == plain["lift"]
+
+
+def test_that_the_look_at_what_a_run_begins_with_counts():
+    anew, known = (
+        estimate_from(WARMUP, with_settings(CONFIG, [f"model.weights={weights}"])).seconds_by_stage
+        for weights in ("none", "demo")
+    )
+    assert known["pretrain"] - anew["pretrain"] == pytest.approx(20 * 0.1)
+    assert known["finetune"] == anew["finetune"], "only the first stage begins with it"
 
 
 def test_stages_that_are_left_out_take_no_time():

@@ -140,6 +140,9 @@ def _stage_seconds(warmup: WarmUp, config: TrainConfig, there: Counts, stage: St
     steps: int = getattr(config, stage).steps
     every = config.run.evaluate_every
     interim = max(0, (steps - 1) // every) if every and steps else 0
+    if every and steps and stage != "lift" and stage == config.run.stages[0]:
+        # What it begins with is looked at, too, unless that knows nothing (`trainer.loop`).
+        interim += config.model.weights not in ("", "none")
     looks = min(there.held_out, FINAL_GROUPS) + interim * min(there.held_out, INTERIM_GROUPS)
     if stage == "finetune" and not config.loss.scale_mm:
         looks += min(there.unlabelled or there.labelled, SCALE_GROUPS)
