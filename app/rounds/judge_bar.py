@@ -130,24 +130,22 @@ class JudgeBar(QWidget):
         """(N, 3) the listed changes that a button is about."""
         if listed is None:
             return np.zeros((0, 3), dtype=np.int64)
-        keys = listed.rows.keys
-        return keys[self._meant(keys)]
-
-    def _meant(self, keys: NDArray[np.int64]) -> NDArray[np.bool_]:
-        scope, cursor = self.scope.currentData(), self._session.cursor
+        keys, scope = listed.rows.keys, self.scope.currentData()
         if scope == "all":
-            return np.ones(len(keys), dtype=np.bool_)
+            return keys
+        cursor = self._session.cursor
         if scope == "frames":
             project = self._session.project
             number = 0 if project is None else project.first_frame_number
-            frames = keys[:, 0] + number
-            return (frames >= self.first.value()) & (frames <= self.last.value())
-        meant = keys[:, 0] == cursor.frame
+            first, last = self.first.value() - number, self.last.value() - number
+            return keys[listed.in_frames(first, last)]
+        # Asked for at every step: of a whole match there are millions.
+        here = keys[listed.in_frames(cursor.frame, cursor.frame)]
         if scope in ("person", "joint"):
-            meant &= keys[:, 1] == (-1 if cursor.person is None else cursor.person)
+            here = here[here[:, 1] == (-1 if cursor.person is None else cursor.person)]
         if scope == "joint":
-            meant &= keys[:, 2] == (-1 if cursor.joint is None else cursor.joint)
-        return meant
+            here = here[here[:, 2] == (-1 if cursor.joint is None else cursor.joint)]
+        return here
 
     def show_count(self, text: str, tip: str) -> None:
         """How many changes are listed, and of what in words."""

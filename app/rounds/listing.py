@@ -43,6 +43,8 @@ class Listed:
         groups: all groups of the whole diff.
         tally: of the whole diff.
         wanted: which are meant, but for the query.
+        order: (N,) the changes frame by frame.
+        frames: (N,) their frames, ascending.
     """
 
     rows: ChangeRows
@@ -50,6 +52,14 @@ class Listed:
     groups: tuple[ChangeGroup, ...]
     tally: Tally
     wanted: ChangeFilter
+    order: NDArray[np.int64]
+    frames: NDArray[np.int64]
+
+    def in_frames(self, first: int, last: int) -> NDArray[np.int64]:
+        """The changes of some frames, both ends included, as they are listed; never slow."""
+        low = np.searchsorted(self.frames, first)
+        high = np.searchsorted(self.frames, last, side="right")
+        return np.sort(self.order[low:high])
 
 
 class Listing(QObject):
@@ -156,7 +166,8 @@ class Listing(QObject):
             return
         keys = np.array([tuple(key) for key in change.reviews], dtype=np.int64)
         rows = listed.rows.keys
-        near = np.flatnonzero(np.isin(rows[:, 0], np.unique(keys[:, 0])))
+        frames = np.unique(keys[:, 0]).tolist()
+        near = np.concatenate([listed.in_frames(frame, frame) for frame in frames])
         states = listed.states.copy()
         states[near] = states_of(project, rows[near])
         self.listed = replace(listed, states=states)
@@ -234,10 +245,13 @@ def list_changes(
         if meant is None:
             return None
         rows = rows.where(meant)
+    order = np.argsort(rows.keys[:, 0], kind="stable")
     return Listed(
         rows=rows,
         states=states_of(project, rows.keys),
         groups=change_groups(diff, by, wanted.min_mm),
         tally=diff.tally(wanted.min_mm),
         wanted=wanted,
+        order=order,
+        frames=rows.keys[order, 0],
     )

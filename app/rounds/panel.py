@@ -39,10 +39,10 @@ from core.errors import CommandRefusedError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from numpy.typing import NDArray
     from PySide6.QtGui import QHideEvent, QShowEvent
 
     from app.commands import Commands
+    from app.rounds.listing import Listed
     from app.session import Session
 
 _TEACH = (
@@ -212,7 +212,7 @@ class RoundPanel(QWidget):
         listed = self.listing.listed
         if listed is None or self._visited is None:
             return -1
-        return _row_of(listed.rows.keys, self._visited)
+        return _row_of(listed, self._visited)
 
     def _row(self) -> int:
         """The selected row; -1 where none is."""
@@ -366,7 +366,7 @@ class RoundPanel(QWidget):
         listed, cursor = self.listing.listed, self._session.cursor
         if listed is None or cursor.person is None or cursor.joint is None:
             return
-        row = _row_of(listed.rows.keys, (cursor.frame, cursor.person, cursor.joint))
+        row = _row_of(listed, (cursor.frame, cursor.person, cursor.joint))
         if row not in (-1, self._row()):
             self.list.selectRow(row)
             where = self.changes.index(row, 0)
@@ -381,8 +381,8 @@ _GROUP_COLUMNS = {
 }
 
 
-def _row_of(keys: NDArray[np.int64], key: tuple[int, int, int]) -> int:
+def _row_of(listed: Listed, key: tuple[int, int, int]) -> int:
     """The row of a key; -1 where it is not there. By frame first: there may be millions."""
-    near = np.flatnonzero(keys[:, 0] == key[0])
-    found = near[(keys[near] == key).all(axis=1)]
+    near = listed.in_frames(key[0], key[0])
+    found = near[(listed.rows.keys[near] == key).all(axis=1)]
     return int(found[0]) if len(found) else -1
