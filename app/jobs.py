@@ -25,6 +25,17 @@ _REPORT_INTERVAL_S = 0.1
 _going: set[Job] = set()
 
 
+def wait_for_jobs(timeout_s: float) -> None:
+    """Let jobs come to their end before the program does, which would leave half of their work.
+
+    Their threads end with the program wherever they are; what they have begun (a run that is being
+    made, a process that is being ended) stays behind then.
+    """
+    until = time.monotonic() + timeout_s
+    for job in tuple(_going):
+        job.wait(max(0.0, until - time.monotonic()))
+
+
 class Job(QObject):
     """One piece of work on a thread of its own.
 

@@ -11,6 +11,7 @@ import PySide6
 from PySide6.QtCore import QCoreApplication, Qt, QTimer
 from PySide6.QtWidgets import QApplication
 
+from app.jobs import wait_for_jobs
 from app.theme import apply_theme, theme_named
 from core.errors import CommandRefusedError
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 # Each signal emit loses a reference there, and the process aborts after about 400.
 _BROKEN_PYSIDE = "6.12.0"
+_PATIENCE_S = 3.0  # with jobs that are coming to their end, once the window is gone
 
 
 def refuse_broken_qt(version: str = PySide6.__version__, python: tuple[int, ...] = ()) -> None:
@@ -77,4 +79,6 @@ def run_window(project: Path | None, *, frame_number: int | None = None) -> int:
     heartbeat = QTimer()
     heartbeat.start(250)
     heartbeat.timeout.connect(lambda: None)
-    return application.exec()
+    code = application.exec()
+    wait_for_jobs(_PATIENCE_S)
+    return code

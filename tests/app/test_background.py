@@ -7,7 +7,7 @@ import pytest
 
 from app import background as background_module
 from app.background import BackgroundWork
-from app.jobs import Job
+from app.jobs import Job, wait_for_jobs
 from core.diagnosis import RecordingSummary, load_or_summarise, load_summary, summary_path
 from core.project import JointKey, SetJoints
 
@@ -22,6 +22,31 @@ def test_a_job_tells_its_end_after_its_result(qtbot):
     with qtbot.waitSignal(job.ended, timeout=5_000):
         job.start()
     assert said == [7, "ended"]
+
+
+def test_that_a_window_that_goes_lets_its_jobs_clean_up_but_not_for_ever(qtbot, tmp_path):
+    is_over = threading.Event()
+
+    def work(progress):
+        scratch = tmp_path / "scratch"
+        scratch.mkdir()
+        while progress(0, 1):
+            time.sleep(0.005)
+        time.sleep(0.3)
+        scratch.rmdir()
+
+    ending, endless = Job("end", work), Job("never end", lambda _progress: is_over.wait(20))
+    ending.start()
+    endless.start()
+    qtbot.waitUntil((tmp_path / "scratch").exists)
+    ending.cancel()
+    began = time.monotonic()
+    wait_for_jobs(2.0)
+    assert not (tmp_path / "scratch").exists()
+    assert 1.5 < time.monotonic() - began < 5.0
+    is_over.set()
+    wait_for_jobs(5.0)
+    assert endless.wait(0)
 
 
 def test_a_cancelled_job_ends_without_a_result(qtbot):
