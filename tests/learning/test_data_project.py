@@ -182,6 +182,19 @@ def test_without_tracks_boxes_are_about_the_triangulated_detections(project):
         np.testing.assert_allclose(boxes[:, 0], seen[..., 0].min(axis=1) - margin, atol=2)
 
 
+def test_labels_of_a_few_joints_leave_the_boxes_where_the_person_was_detected(project):
+    add_detections(project)
+    groups = [Group(0, 3, 2), Group(0, 3, 5)]
+    with opened(project) as data:
+        before = [data.boxes_px(group) for group in groups]
+    add_labels(project, 2, 3, cameras=[0])  # all joints, in one view
+    add_labels(project, 5, 3, cameras=[0, 1], joints=[9])  # one joint
+    with opened(project) as data:
+        for group, boxes in zip(groups, before, strict=True):
+            assert np.isfinite(boxes).all()
+            np.testing.assert_allclose(data.boxes_px(group), boxes)
+
+
 def test_somebody_labelled_off_the_tracks_has_a_box_about_the_labels(project):
     frames = np.arange(12)
     project.write_tracks(GroundTracks.from_rows(np.full(12, 3), frames, POSES[0, :, 7]))

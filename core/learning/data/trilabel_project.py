@@ -6,8 +6,9 @@ labelled in two or more views triangulated; a label that was reprojected from ot
 part in that, and one that was copied from a prediction or another frame counts for nothing before
 somebody confirms it. Accepted pseudo-labels are handed on by themselves, where they are asked for,
 and what was rejected always. People are where their ground tracks say; without a track, about their
-3D pose; without that, where the view itself saw them. Nothing else is read: a generated match's
-truth.h5 lies outside the project and is none of its business.
+3D pose; without that, where the view itself saw them. Labels of a few joints, or in one
+view, say so only of whom nobody detected. Nothing else is read: a generated match's truth.h5 lies
+outside the project and is none of its business.
 """
 
 from __future__ import annotations
@@ -269,11 +270,15 @@ def _places(
     parts: list[TrackBoxes | StoredBoxes] = []
     if project.tracks is not None:
         parts.append(TrackBoxes(project.tracks, rig, spec.person_height_mm, spec.person_radius_mm))
-    parts.append(StoredBoxes(labels.keys, pose_boxes(labels.points_mm, labels.label_px, rig)))
+    labelled = pose_boxes(labels.points_mm, labels.label_px, rig)
+    # A joint or two, or a single view, do not say where the whole person is, as the detections do.
+    is_whole = np.isfinite(labels.points_mm).all(-1).mean(axis=1) >= _ENOUGH
+    parts.append(StoredBoxes(labels.keys[is_whole], labelled[is_whole]))
     if len(seen.keys):
         parts.append(StoredBoxes(seen.keys, seen.boxes_px[:, cameras]))
     if accepted is not None and len(accepted):
         enough = np.isfinite(accepted.points_mm).all(-1).mean(axis=1) >= _ENOUGH
         boxes = pose_boxes(accepted.points_mm[enough], None, rig)
         parts.append(StoredBoxes(accepted.keys[enough], boxes))
+    parts.append(StoredBoxes(labels.keys[~is_whole], labelled[~is_whole]))
     return CombinedPlaces(parts)
