@@ -27,7 +27,12 @@ if TYPE_CHECKING:
 
 _ENTER_KEYS = (Qt.Key.Key_Return, Qt.Key.Key_Enter)
 _KEY_EVENTS = frozenset(
-    (QEvent.Type.ShortcutOverride, QEvent.Type.KeyPress, QEvent.Type.KeyRelease)
+    (
+        QEvent.Type.ShortcutOverride,
+        QEvent.Type.KeyPress,
+        QEvent.Type.KeyRelease,
+        QEvent.Type.WindowDeactivate,
+    )
 )
 _TEXT_INPUTS = (QLineEdit, QAbstractSpinBox)
 
@@ -48,6 +53,7 @@ class Commands(QObject):
         self._bindings = keys
         self._hold_handlers: dict[str, Callable[[bool], None]] = {}
         self._holds: dict[int, Callable[[bool], None]] = {}
+        self._held: dict[int, Callable[[bool], None]] = {}
         self._reasons: dict[str, Callable[[], str]] = {}
         self._pressed_at = 0.0
         self._is_repeating = False
@@ -124,6 +130,10 @@ class Commands(QObject):
         kind = event.type()
         if kind not in _KEY_EVENTS:
             return False  # quickly: every event of the program comes by here
+        if kind == QEvent.Type.WindowDeactivate:
+            if watched is self._window:
+                self._let_go()  # whoever is active now hears that the key goes up
+            return False
         if kind == QEvent.Type.ShortcutOverride:
             # Comes before any shortcut, also with every repetition.
             assert isinstance(event, QKeyEvent)
@@ -144,11 +154,23 @@ class Commands(QObject):
                 Qt.KeyboardModifier.NoModifier,
                 Qt.KeyboardModifier.KeypadModifier,
             )
+            is_up = kind == QEvent.Type.KeyRelease and not event.isAutoRepeat()
+            if is_up and event.key() in self._held:  # with whatever else is held by now
+                self._held.pop(event.key())(False)
+                return True
             if hold is not None and is_ours and plain and not isinstance(watched, _TEXT_INPUTS):
-                if not event.isAutoRepeat():
-                    hold(event.type() == QEvent.Type.KeyPress)
+                if kind == QEvent.Type.KeyPress and not event.isAutoRepeat():
+                    self._held[event.key()] = hold
+                    hold(True)
                 return True
         return super().eventFilter(watched, event)
+
+    def _let_go(self) -> None:
+        """As if every key that acts while it is held had gone up."""
+        held = list(self._held.values())
+        self._held.clear()
+        for hold in held:
+            hold(False)
 
     def _take_keys(self) -> None:
         """Give every action the keys in force."""

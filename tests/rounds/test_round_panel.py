@@ -6,7 +6,7 @@ import time
 
 import numpy as np
 import pytest
-from PySide6.QtCore import QCoreApplication, Qt
+from PySide6.QtCore import QCoreApplication, QEvent, Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QMessageBox, QPushButton
 
@@ -285,3 +285,15 @@ def test_that_another_source_is_shown_at_once_while_many_are_judged(window, monk
     assert _accepted(window), "what was asked for is done all the same"
     session.undo()
     assert not _accepted(window)
+
+
+def test_that_a_window_that_is_left_with_b_held_shows_the_side_before_no_more(window):
+    QTest.keyPress(window, Qt.Key.Key_B)
+    assert window.session.is_blinking
+    QApplication.sendEvent(window, QEvent(QEvent.Type.WindowDeactivate))  # another one hears it go
+    assert not window.session.is_blinking
+    QTest.keyRelease(window, Qt.Key.Key_B)
+    assert not window.session.is_blinking
+    QTest.keyPress(window, Qt.Key.Key_B)
+    QTest.keyRelease(window, Qt.Key.Key_B, Qt.KeyboardModifier.ShiftModifier)
+    assert not window.session.is_blinking
