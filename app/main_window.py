@@ -195,7 +195,7 @@ class MainWindow(QMainWindow):
                 panels.pop(0).setUpdatesEnabled(True)
                 QTimer.singleShot(_TURN_MS, self, paint_next)
 
-        QTimer.singleShot(0, self, paint_next)
+        QTimer.singleShot(_TURN_MS, self, paint_next)
 
     def choose_project(self) -> None:
         """Ask for a project's folder, and open it."""
