@@ -13,7 +13,7 @@ from core.project.runs.gist import gist_of
 from core.project.runs.states import fold
 
 STEPS = 6_000
-_CURVES = ("progress", "weights", "device_use")
+_CURVES = ("progress", "weights", "evaluations", "device_use")
 
 
 def started(time, *, resumed):

@@ -25,7 +25,8 @@ _NEWEST = 256
 # is written otherwise is read.
 _BEHIND_SCHEMA = len(b'{"v":2,')
 _POINTS = tuple(
-    b'"kind":"%s"' % kind for kind in (b"progress", b"weights-measured", b"device-used")
+    b'"kind":"%s"' % kind
+    for kind in (b"progress", b"weights-measured", b"evaluated", b"device-used")
 )
 _STARTED = b'"kind":"run-started"'
 
