@@ -41,7 +41,7 @@ def test_that_a_dry_run_tells_what_would_be_used_and_makes_nothing(labelled, cap
         "held out      1 group in 1 frame (the last labelled ones)",
         "; 1 rejected joint left out",
         "start from    Demo weights",
-        "Note: Only 3 labelled frames are learned from",
+        "Note: Only 4 labelled frames are learned from",
     ):
         assert line in text
     assert runs_of(labelled) == ()
