@@ -20,6 +20,7 @@ from PySide6.QtWidgets import (
 from app.curation.panel import QueryField
 from app.icons import icon
 from app.theme import GRID_PX, theme_named
+from core.project import ReviewState
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -130,21 +131,34 @@ class JudgeBar(QWidget):
         """(N, 3) the listed changes that a button is about."""
         if listed is None:
             return np.zeros((0, 3), dtype=np.int64)
+        return listed.rows.keys[self._chosen(listed)]
+
+    def count_left(self, listed: Listed | None) -> int:
+        """How many of them the buttons would judge: one by itself, of many what nobody has."""
+        if listed is None:
+            return 0
+        states = listed.states[self._chosen(listed)]
+        if self.scope.currentData() == "joint":
+            return len(states)
+        return int(np.count_nonzero(states == ReviewState.UNREVIEWED))
+
+    def _chosen(self, listed: Listed) -> NDArray[np.int64] | slice:
+        """Where they are in the list."""
         keys, scope = listed.rows.keys, self.scope.currentData()
         if scope == "all":
-            return keys
+            return slice(None)
         cursor = self._session.cursor
         if scope == "frames":
             project = self._session.project
             number = 0 if project is None else project.first_frame_number
             first, last = self.first.value() - number, self.last.value() - number
-            return keys[listed.in_frames(first, last)]
+            return listed.in_frames(first, last)
         # Asked for at every step: of a whole match there are millions.
-        here = keys[listed.in_frames(cursor.frame, cursor.frame)]
+        here = listed.in_frames(cursor.frame, cursor.frame)
         if scope in ("person", "joint"):
-            here = here[here[:, 1] == (-1 if cursor.person is None else cursor.person)]
+            here = here[keys[here, 1] == (-1 if cursor.person is None else cursor.person)]
         if scope == "joint":
-            here = here[here[:, 2] == (-1 if cursor.joint is None else cursor.joint)]
+            here = here[keys[here, 2] == (-1 if cursor.joint is None else cursor.joint)]
         return here
 
     def show_count(self, text: str, tip: str) -> None:
@@ -157,15 +171,17 @@ class JudgeBar(QWidget):
         return f"changes; {self.query.text()}" if self.query.text() else "changes"
 
     def show_number(self, number: int, share: float | None) -> None:
-        """How many changes the buttons are about, or how far a judgement has got."""
+        """How many changes the buttons would judge, or how far a judgement has got."""
         if share is not None:
             self.accept.setText(f"Judging… {share:.0%}")
         else:
             self.accept.setText(f"Accept {number:,}" if number else "Accept")
         self.reject.setText(f"Reject {number:,}" if number else "Reject")
+        project = self._session.project
+        may_judge = share is None and project is not None and not project.read_only
         for button in (self.accept, self.reject):
-            button.setEnabled(number > 0 and share is None)
-        self.back.setEnabled(share is None)
+            button.setEnabled(number > 0 and may_judge)
+        self.back.setEnabled(may_judge)
 
     def _on_scope_chosen(self, _row: int) -> None:
         for spin in (self.first, self.last):

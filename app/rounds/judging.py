@@ -11,7 +11,7 @@ import numpy as np
 from PySide6.QtCore import QObject, Signal
 
 from app.jobs import Job
-from core.curation.round_judging import changes_at, judge_changes, roll_back
+from core.curation.round_judging import changes_at, judge_changes, roll_back, states_of
 from core.errors import CommandRefusedError
 from core.project import Change, Place
 
@@ -70,6 +70,8 @@ class Judging(QObject):
             found = changes_at(project, source, settings, keys, progress)
             if found is None:
                 return None
+            # What somebody decided while this was read stays decided.
+            found = found.where(states_of(project, found.keys) == found.state)
             return project.apply(judge_changes(source, found, verb, remark=remark), place=place)
 
         self._start("Judging changes", work, self._follow)

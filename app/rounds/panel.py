@@ -352,7 +352,7 @@ class RoundPanel(QWidget):
         self.bar.show_count(f"{number:,} listed{anew}", text)
 
     def _show_number(self, _what: object = None) -> None:
-        number = len(self.bar.chosen_keys(self.listing.listed))
+        number = self.bar.count_left(self.listing.listed)
         self.bar.show_number(number, self.judging.share if self.judging.is_busy else None)
         self._show_count()
 

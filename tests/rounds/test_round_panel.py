@@ -14,7 +14,7 @@ from app.main_window import MainWindow
 from app.preferences import Preferences
 from app.shot import settle
 from core.curation.round_judging import changes_at
-from core.project import Project
+from core.project import PointKey, Project, SetReviews
 from tests.app.views_world import make_project, make_world
 from tests.rounds.changed_rounds import make_run, write_round
 
@@ -168,6 +168,8 @@ def test_that_a_stretch_of_frames_is_rejected_and_nothing_beside_it(window):
     _click(panel.bar.reject)
     _wait(window, lambda: len(project.reviews_between(0, 6).keys) > 0)
     assert set(project.reviews_between(0, 6).keys[:, 0].tolist()) <= {1, 2, 3}
+    _wait(window, lambda: not panel.bar.reject.isEnabled())
+    assert panel.bar.reject.text() == "Reject", "nothing of it is left to judge"
 
 
 def test_that_a_group_narrows_the_list_and_the_kinds_do(window):
@@ -285,6 +287,29 @@ def test_that_another_source_is_shown_at_once_while_many_are_judged(window, monk
     assert _accepted(window), "what was asked for is done all the same"
     session.undo()
     assert not _accepted(window)
+
+
+def test_that_what_is_decided_while_many_are_judged_stays_decided(window, monkeypatch):
+    session, panel = window.session, window.panels.rounds
+    keys = panel.listing.listed.rows.keys
+    mine = PointKey(*keys[0].tolist())
+    read, decided = threading.Event(), threading.Event()
+
+    def and_wait(*given):
+        found = changes_at(*given)
+        read.set()
+        decided.wait(20)
+        return found
+
+    monkeypatch.setattr("app.rounds.judging.changes_at", and_wait)
+    panel.judging.judge("accept", keys, "")
+    assert read.wait(20)
+    session.apply(SetReviews(keys=(mine,), state="rejected"))
+    decided.set()
+    settle(lambda: not panel.judging.is_busy)
+    assert _accepted(window), "all the others"
+    assert tuple(mine) not in _accepted(window)
+    assert session.project.review(mine).state == "rejected"
 
 
 def test_that_a_window_that_is_left_with_b_held_shows_the_side_before_no_more(window):
