@@ -292,9 +292,12 @@ class Session(Document):
         self._preview = None
         self.set_track_preview(None)
         self._take_up_later()
-        is_here = self._cursor.frame != old.frame or change.touches(self._cursor.frame)
-        if is_here:
+        is_other = self._cursor.frame != old.frame
+        is_here = is_other or change.touches(self._cursor.frame)
+        if is_here and (is_other or change.is_seen):
             self._read_frame()
+        elif is_here:
+            self._shown.read_reviews()
         if self._cursor != old:
             self.cursor_changed.emit(old, self._cursor)
         if change:

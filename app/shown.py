@@ -121,10 +121,17 @@ class ShownFrame:
         assert self._project is not None
         assert self.source is not None
         self.observations = self.source.observations(frame)
-        self.reviews = self._project.reviews(frame).of(self.observations.persons)
         self.before.go_to(frame, None)
-        self.find_ghosts(None)
+        self.read_reviews()
         self.diagnose(settings)
+
+    def read_reviews(self) -> None:
+        """Read anew what people decided; observations and diagnosis stay, a drag does not."""
+        assert self._project is not None
+        assert self.observations is not None
+        frame, persons = self.observations.frame, self.observations.persons
+        self.reviews = self._project.reviews(frame).of(persons)
+        self.find_ghosts(None)
 
     def find_ghosts(self, preview: EditPreview | None) -> None:
         """Follow what is being dragged."""

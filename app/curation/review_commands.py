@@ -18,10 +18,11 @@ from core.curation.accepting import (
     accept,
     acceptable,
     reject,
-    select_at,
+    select_in,
     unlock,
     unreview,
 )
+from core.curation.pseudo import diagnosed_labels
 from core.errors import CommandRefusedError
 from core.project import ReviewState
 
@@ -80,18 +81,17 @@ class ReviewCommands(QObject):
             CommandRefusedError: nobody, or no joint, is selected.
         """
         session, cursor = self._session, self._session.cursor
-        project, diagnosis = session.require_project(), session.diagnosis
-        if diagnosis is None or session.source is None:
+        source, seen = session.source, session.observations
+        diagnosis, reviews = session.diagnosis, session.reviews
+        if source is None or seen is None or diagnosis is None or reviews is None:
             raise CommandRefusedError("The triangulation is not ready yet.")
         if scope != "frame" and session.person_row is None:
             raise CommandRefusedError("Select a person of this frame first.")
         if scope == "joint" and cursor.joint is None:
             raise CommandRefusedError("Select a joint first.")
-        return select_at(
-            project,
-            session.source,
-            diagnosis.settings,
-            cursor.frame,
+        return select_in(
+            diagnosed_labels(seen, diagnosis, reviews),
+            source.name,
             person=None if scope == "frame" else cursor.person,
             joint=cursor.joint if scope == "joint" else None,
         )

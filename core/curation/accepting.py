@@ -178,22 +178,23 @@ def select(
     return None if is_stopped else Selection.concatenate(parts)
 
 
-def select_at(
-    project: Project,
-    source: FrameSource,
-    settings: TriangulationSettings,
-    frame: int,
-    *,
-    person: int | None = None,
-    joint: int | None = None,
+def select_in(
+    labels: PseudoLabels, source: str, *, person: int | None = None, joint: int | None = None
 ) -> Selection:
-    """All that was seen at one frame, of a person, or one joint of it: a few milliseconds."""
-    persons = None if person is None else (person,)
-    labels = pseudo_labels(project, source, frame, frame + 1, settings, persons)
+    """All that was seen in some frames, of a person, or one joint of it.
+
+    Args:
+        labels: of the frames.
+        source: the name of the source that they are of.
+        person: nobody else; None = everybody.
+        joint: no other joint; None = all.
+    """
     mask = labels.seen.copy()
+    if person is not None:
+        mask &= (np.array(labels.persons, dtype=np.int64) == person)[:, None]
     if joint is not None:
         mask &= np.arange(mask.shape[2]) == joint
-    return Selection.of(labels, mask, source.name)
+    return Selection.of(labels, mask, source)
 
 
 def acceptable(selection: Selection) -> NDArray[np.bool_]:

@@ -1,7 +1,8 @@
 """Pseudo-labels: what the triangulation says of a source's frames, beside what people decided.
 
 One block of frames is one set of arrays, computed with the same calls as `core.diagnosis`: what a
-query finds is what the window shows. Only people whom some view saw are triangulated.
+query finds is what the window shows. Only people whom some view saw are triangulated. Of a frame
+that was diagnosed already they are had without triangulating it again (`diagnosed_labels`).
 
 Trap: the noise scale decides what is kept. Give settings in which `scale_mm` is set
 (`resolved_settings`), or each block would estimate its own and the same joint come out otherwise.
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from core.curation.sources import FrameSource
+    from core.diagnosis import FrameDiagnosis
+    from core.observations import FrameObservations
     from core.project import ObservationsBlock, Project
     from core.settings import TriangulationSettings
 
@@ -156,6 +159,33 @@ def pseudo_labels(
         weights=found.weights,
         loo_residual_px=np.where(reprojected, np.nan, found.loo_residual_px),
         state=_states(project, block, ids),
+    )
+
+
+def diagnosed_labels(
+    observations: FrameObservations, diagnosis: FrameDiagnosis, state: NDArray[np.uint8]
+) -> PseudoLabels:
+    """`pseudo_labels` of one frame, from its diagnosis: the same numbers, at once.
+
+    Args:
+        observations: of the frame, P persons.
+        diagnosis: made of them.
+        state: (P, J) what people decided, values of `core.project.ReviewState`.
+    """
+    found, observed = diagnosis.triangulation, diagnosis.observed
+    unsaid = diagnosis.muted | diagnosis.reprojected
+    return PseudoLabels(
+        start=observations.frame,
+        persons=observations.persons,
+        settings=diagnosis.settings,
+        source=observations.source[None],
+        observed=observed[None],
+        points_mm=found.points_mm[None],
+        kept=(found.kept & observed.any(axis=1))[None],
+        wss_mm=found.wss_mm[None],
+        weights=np.where(observed, found.weights, 0.0)[None],
+        loo_residual_px=np.where(unsaid, np.nan, diagnosis.loo_residual_px)[None],
+        state=state[None],
     )
 
 

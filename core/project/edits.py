@@ -93,14 +93,17 @@ class Change:
         keys = (self.keys, self.points, self.reviews, self.tracks, self.overrides)
         return frozenset(key[0] for some in keys for key in some)
 
+    @property
+    def is_seen(self) -> bool:
+        """Whether more is other than reviews and accepted points, which nobody observes."""
+        return bool(self.keys or self.points or self.tracks or self.overrides or self.spans)
+
     def touches(self, frame: int) -> bool:
         """Whether anything of this frame is other than before."""
         return frame in self.frames or any(frame in span for span in self.spans)
 
     def __bool__(self) -> bool:
-        return bool(
-            self.keys or self.points or self.reviews or self.tracks or self.overrides or self.spans
-        )
+        return self.is_seen or bool(self.reviews)
 
 
 class LabelReader(Protocol):

@@ -9,11 +9,12 @@ from PySide6.QtCore import QTimer
 from app.curation.queue_walk import QueueWalk
 from app.curation.search import Search
 from app.session import Session
-from core.curation.accepting import accept, select_at
+from core.curation.accepting import accept
 from core.curation.sources import DetectionSource
 from core.labelling import place_joint
 from core.project import JointKey, PointKey, ReviewState, SetReviews
 from tests.app.views_world import make_project, make_world
+from tests.curation.selecting import select_at
 
 BAD, OLD = PointKey(0, 1, 5), PointKey(0, 1, 6)
 

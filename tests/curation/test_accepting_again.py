@@ -3,13 +3,14 @@
 import numpy as np
 import pytest
 
-from core.curation.accepting import accept, select_at
+from core.curation.accepting import accept
 from core.curation.query import parse_query
 from core.curation.sources import DetectionSource
 from core.labelling import place_joint
 from core.project import DeleteJoints, JointKey, PointKey
 from core.settings import TriangulationSettings
 from tests.app.views_world import make_project, make_world
+from tests.curation.selecting import select_at
 
 SETTINGS = TriangulationSettings(scale_mm=12.0)
 JOINT = 6

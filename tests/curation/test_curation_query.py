@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from core.curation.accepting import accept, reject, select, select_at, unlock
+from core.curation.accepting import accept, reject, select, unlock
 from core.curation.query import parse_query
 from core.curation.sources import DetectionSource
 from core.diagnosis import diagnose_frame
@@ -19,6 +19,7 @@ from core.project import (
 )
 from core.settings import TriangulationSettings
 from tests.app.views_world import OUTLIER, make_project, make_world
+from tests.curation.selecting import select_at
 
 SETTINGS = TriangulationSettings(scale_mm=12.0)
 NO_PICTURES = tuple(f"ace_{i}" for i in range(8))

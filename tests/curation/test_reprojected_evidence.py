@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from core.curation.accepting import accept, select, select_at
+from core.curation.accepting import accept, select
 from core.curation.query import parse_query
 from core.curation.queue import build_queue
 from core.curation.sources import DetectionSource
@@ -12,6 +12,7 @@ from core.labelling import MoveInSpace, chosen_views, reproject
 from core.project import JointKey, PointKey, Provenance, SetJoints, SetOverrides
 from core.settings import TriangulationSettings
 from tests.app.views_world import make_project, make_world
+from tests.curation.selecting import select_at
 
 SETTINGS = TriangulationSettings(scale_mm=12.0)
 KEY = PointKey(0, 0, 5)
