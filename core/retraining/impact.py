@@ -11,7 +11,9 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from core.curation.round_diff import DEFAULT_MIN_MM, diff_points
+import numpy as np
+
+from core.curation.round_diff import DEFAULT_MIN_MM, Tally, diff_points
 from core.curation.sources import RunSource
 from core.errors import CommandRefusedError, DataError
 from core.project.runs.config_io import changed_options, value_of
@@ -22,12 +24,15 @@ from core.retraining.used import labels_of_run
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from numpy.typing import NDArray
+
     from core.project import Project
     from core.project.runs.folder import RunFolder
     from core.project.runs.option_rows import OptionValue
     from core.project.runs.states import RunState
     from core.retraining.fresh import Since
     from core.retraining.learning_curve import RunFigures
+    from core.settings import TriangulationSettings
 
     Progress = Callable[[int, int], bool]
 
@@ -39,9 +44,10 @@ _TOLD = 3  # options, in a sentence
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PseudoChange:
-    """How the pseudo-labels of the final rounds differ, under the window's settings.
+    """How the pseudo-labels of the final rounds differ, under the settings of the comparison.
 
-    Joints that people placed are among them: their labels lie on both sides, so they move nowhere.
+    Joints that people placed are none of them: their labels lie on both sides, so that they cannot
+    move (`placed_by_hand`).
 
     Attributes:
         moved: joints kept on both sides, farther apart than the threshold.
@@ -131,8 +137,8 @@ class Impact:
             if count
         )
         return (
-            f"{found.moved:,} of {found.compared:,} pseudo-labels in {_frames(found.frames)} moved "
-            f"more than {found.threshold_mm:g} mm{more}"
+            f"{found.moved:,} of {found.compared:,} pseudo-labels (joints that no hand placed) in "
+            f"{_frames(found.frames)} moved more than {found.threshold_mm:g} mm{more}"
         )
 
     def _errors_text(self) -> str:
@@ -156,6 +162,7 @@ def correction_impact(
     after_run: RunFolder,
     *,
     threshold_mm: float = DEFAULT_MIN_MM,
+    settings: TriangulationSettings | None = None,
     progress: Progress | None = None,
 ) -> Impact:
     """What changed from one run of a project to a later one.
@@ -164,10 +171,12 @@ def correction_impact(
     recording: do it in a job.
 
     Args:
-        project: open; its settings are those of the comparison.
+        project: open.
         before_run: complete.
         after_run: complete, and later.
         threshold_mm: pseudo-labels that moved farther are counted.
+        settings: how both sides are triangulated; None = as the project has them on disk, which a
+            window's may differ from.
         progress: told (done, total) frames; where it says no, this ends.
 
     Raises:
@@ -175,7 +184,9 @@ def correction_impact(
         CommandRefusedError: `progress` said no.
     """
     fixes = changes_between(project, before_run, after_run)
-    pseudo, pseudo_note = _pseudo_change(project, before_run, after_run, threshold_mm, progress)
+    pseudo, pseudo_note = _pseudo_change(
+        project, before_run, after_run, threshold_mm, settings or project.settings, progress
+    )
     return Impact(
         before=before_run.id,
         after=after_run.id,
@@ -232,6 +243,7 @@ def _pseudo_change(
     before: RunFolder,
     after: RunFolder,
     threshold_mm: float,
+    settings: TriangulationSettings,
     progress: Progress | None,
 ) -> tuple[PseudoChange | None, str]:
     with ExitStack() as held:
@@ -242,12 +254,14 @@ def _pseudo_change(
             except DataError:
                 return None, f"run {run.id} has no predictions of this project's cameras and joints"
             held.callback(sources[-1].close)
-        diff = diff_points(project, sources[0], sources[1], project.settings, progress)
+        diff = diff_points(project, sources[0], sources[1], settings, progress)
     if diff is None:
         raise CommandRefusedError("The comparison of the runs was broken off.")
     if not len(diff.frames):
         return None, "the two runs predicted no frame in common"
-    tally = diff.tally(threshold_mm)
+    num_joints = project.skeleton.num_joints
+    compared = diff.seen & ~placed_by_hand(project, diff.frames, diff.persons, num_joints)
+    tally = Tally.of(diff.verdicts(threshold_mm)[compared])
     change = PseudoChange(
         moved=tally.moved,
         newly_kept=tally.newly_kept,
@@ -257,6 +271,31 @@ def _pseudo_change(
         threshold_mm=threshold_mm,
     )
     return change, ""
+
+
+def placed_by_hand(
+    project: Project, frames: NDArray[np.int64], persons: tuple[int, ...], num_joints: int
+) -> NDArray[np.bool_]:
+    """(F, P, J) which joints people placed, in any view or in space; imported labels count, too.
+
+    Args:
+        project: whose labels lie on both sides.
+        frames: (F,) ascending.
+        persons: P ids, ascending.
+        num_joints: J.
+    """
+    placed = np.zeros((len(frames), len(persons), num_joints), dtype=np.bool_)
+    if not placed.size:
+        return placed
+    start, stop = int(frames[0]), int(frames[-1]) + 1
+    labels = project.labels.labels_between(start, stop)
+    in_view = np.isfinite(labels.points_px).all(axis=1)
+    in_space, _ = project.labels.points_between(start, stop)
+    keys = np.concatenate([labels.keys[in_view][:, [0, 2, 3]], in_space])
+    keys = keys[np.isin(keys[:, 0], frames) & np.isin(keys[:, 1], persons)]
+    rows = np.searchsorted(frames, keys[:, 0]), np.searchsorted(persons, keys[:, 1])
+    placed[*rows, keys[:, 2]] = True
+    return placed
 
 
 def _final(project: Project, run: RunFolder) -> RunSource:

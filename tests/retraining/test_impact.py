@@ -1,14 +1,23 @@
 """What changed from one run to the next: counted right, and never called an effect."""
 
 import math
+from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from core.curation.round_diff import DEFAULT_MIN_MM
 from core.errors import CommandRefusedError
+from core.project.edits import JointKey, PointKey, SetPoints, SetVisibility
 from core.project.runs.events import Evaluated
 from core.project.runs.states import fold
-from core.retraining.impact import correction_impact, other_options, own_gain, run_before
+from core.retraining.impact import (
+    correction_impact,
+    other_options,
+    own_gain,
+    placed_by_hand,
+    run_before,
+)
 from tests.learning.test_data_project import (
     POSES,
     add_labels,
@@ -38,7 +47,8 @@ def two_runs(project):
     predict_poses(
         project,
         after,
-        offsets_mm={(3, 3, 0): 50.0, (3, 3, 1): 30.0, (4, 7, 2): 10.0},
+        # The last one was placed by hand, in two of four views.
+        offsets_mm={(3, 3, 0): 50.0, (3, 3, 1): 30.0, (4, 7, 2): 10.0, (2, 3, 0): 90.0},
         lost=[(9, 3, 6)],
     )
     finish(after, (45.0, 43.0), single_mm=66.0)
@@ -52,13 +62,14 @@ def test_that_everything_that_changed_is_counted(project, two_runs):
     pseudo = found.pseudo
     assert pseudo is not None
     assert (pseudo.moved, pseudo.newly_kept, pseudo.newly_discarded) == (2, 2, 1)
-    assert (pseudo.compared, pseudo.frames) == (12 * 2 * 13, 12)
+    by_hand = 2 * 13 + 1
+    assert (pseudo.compared, pseudo.frames) == (12 * 2 * 13 - by_hand, 12)
     assert found.errors.is_same
     assert found.other_options == ()
     assert found.sentence == (
-        "3 labels (2 new, 1 changed) in 2 frames since the run before; 2 of 312 pseudo-labels in "
-        "12 frames moved more than 20 mm, 2 newly kept, 1 newly discarded; held-out MPJPE "
-        "multi-view 46 → 43 mm, single-view 70 → 66 mm."
+        "3 labels (2 new, 1 changed) in 2 frames since the run before; 2 of 285 pseudo-labels "
+        "(joints that no hand placed) in 12 frames moved more than 20 mm, 2 newly kept, 1 newly "
+        "discarded; held-out MPJPE multi-view 46 → 43 mm, single-view 70 → 66 mm."
     )
 
 
@@ -67,6 +78,29 @@ def test_that_moved_means_farther_than_was_asked_for(project, two_runs, threshol
     found = correction_impact(project, *two_runs, threshold_mm=threshold_mm)
     assert found.pseudo is not None
     assert found.pseudo.moved == moved
+
+
+def test_that_joints_that_people_placed_are_no_pseudo_labels(project, two_runs):
+    """They lie on both sides, so they cannot move: in a view or in space alike."""
+    point = SetPoints(keys=(PointKey(10, 7, 3),), points_mm=((1.0, 2.0, 3.0),))
+    project.apply(point)
+    away = JointKey(10, 0, 3, 5)
+    project.apply(SetVisibility(keys=(away,), visibility="outside"))
+    frames, persons = np.array([2, 10]), (3, 7)
+    found = placed_by_hand(project, frames, persons, 13)
+    assert found.shape == (2, 2, 13)
+    assert sorted(map(tuple, np.argwhere(found).tolist())) == [(0, 0, 0), (1, 1, 3)]
+    impact = correction_impact(project, *two_runs)
+    assert impact.pseudo is not None
+    assert impact.pseudo.compared == 12 * 2 * 13 - 2 * 13 - 2
+
+
+def test_that_runs_are_compared_under_the_settings_that_are_handed_in(project, two_runs):
+    """Which may be other than those on disk: of a session that can only read, for instance."""
+    generous = replace(project.settings, scale_mm=5_000.0)
+    found = correction_impact(project, *two_runs, settings=generous)
+    assert found.pseudo is not None
+    assert found.pseudo.newly_kept == 0, "what was lost before is believed, too"
 
 
 def test_that_two_runs_of_the_same_labels_are_said_to_be_that(project, two_runs):
