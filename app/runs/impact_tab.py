@@ -17,6 +17,7 @@ import numpy as np
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QFrame, QLabel, QScrollArea, QSizePolicy, QVBoxLayout, QWidget
 
+from app.afterwards import Afterwards
 from app.format import counted, duration, length, percent
 from app.jobs import Job
 from app.runs.plot import Curve, CurvePlot
@@ -38,10 +39,12 @@ if TYPE_CHECKING:
     from core.project.runs.following import RunReport
     from core.retraining.impact import Impact
     from core.retraining.learning_curve import CurvePoint, LearningCurve
+    from core.settings import TriangulationSettings
 
     Progress = Callable[[int, int], bool]
 
 _SHORT_FRAMES = 5_000  # some twenty seconds in the background: told without being asked for
+_SETTLE_MS = 500  # a slider of settings asks many times
 _PLOT_PX = 128
 _EMPTY = (
     "This run is not complete.\n\nOnce a training is done, it is set beside the one before it:"
@@ -53,9 +56,10 @@ _FIRST = "This is the first complete training of the project: there is none to s
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Found:
-    """What was worked out about a run; `impact` is None for the first one."""
+    """What was worked out about a run under some settings; `impact` is None for the first one."""
 
     run_id: str
+    settings: TriangulationSettings
     impact: Impact | None
     gain: str
     curve: LearningCurve
@@ -100,6 +104,8 @@ class ImpactTab(QScrollArea):
         self.plot.left.connect(lambda: self.plot.point_at(None))
         session.display_changed.connect(self._write)
         session.project_changed.connect(self._forget)
+        self._later = Afterwards(self, self._look, _SETTLE_MS)
+        session.settings_changed.connect(self._on_settings_changed)
         watch.finished.connect(self._on_finished)
         self._write()
 
@@ -138,9 +144,9 @@ class ImpactTab(QScrollArea):
         project = self._session.project
         if project is None or self._job is not None:
             return
-        folder = project.path
+        folder, settings = project.path, self._session.settings
         job = self._job = Job(
-            "Comparing trainings", lambda progress: _worked_out(folder, run, progress)
+            "Comparing trainings", lambda progress: _worked_out(folder, run, settings, progress)
         )
         job.progressed.connect(self._on_progress)
         job.finished.connect(lambda found: self._keep(job, found, is_told=is_told))
@@ -151,7 +157,7 @@ class ImpactTab(QScrollArea):
 
     def _keep(self, job: Job, found: _Found, *, is_told: bool) -> None:
         if job is not self._job:
-            return  # of a project that was closed since
+            return  # of a project that was closed, or settings that were changed, since
         # A newer run changes the curve of all.
         self._found = {found.run_id: found}
         if is_told and found.impact is not None:
@@ -173,12 +179,24 @@ class ImpactTab(QScrollArea):
             self._write()
             self._look()
 
+    def _on_settings_changed(self, settings: TriangulationSettings) -> None:
+        """What was worked out under others is worked out anew where somebody looks."""
+        if self._found and all(one.settings == settings for one in self._found.values()):
+            return
+        self._drop()
+        self._write()
+        self._later.ask()
+
     def _forget(self) -> None:
+        self._drop()
+        self._run = None
+        self._write()
+
+    def _drop(self) -> None:
         if self._job is not None:
             self._job.cancel()
             self._job = None
-        self._found, self._failed, self._run = {}, {}, None
-        self._write()
+        self._found, self._failed = {}, {}
 
     def _write(self, _display: object = None) -> None:
         found = None if self._run is None else self._found.get(self._run.id)
@@ -214,15 +232,22 @@ class ImpactTab(QScrollArea):
         self.plot.show_curves(curves, 0.5, len(points) + 0.5)
 
 
-def _worked_out(folder: Path, run: RunFolder, progress: Progress) -> _Found:
+def _worked_out(
+    folder: Path, run: RunFolder, settings: TriangulationSettings, progress: Progress
+) -> _Found:
     """By a project of its own, so that the window may close the open one at any time."""
     with Project.open(folder, read_only=True) as project:
         before = run_before(project, run)
         impact = None
         if before is not None:
-            impact = correction_impact(project, before, run, progress=progress)
-        gain = own_gain(run.state())
-        return _Found(run_id=run.id, impact=impact, gain=gain, curve=learning_curve(project))
+            impact = correction_impact(project, before, run, settings=settings, progress=progress)
+        return _Found(
+            run_id=run.id,
+            settings=settings,
+            impact=impact,
+            gain=own_gain(run.state()),
+            curve=learning_curve(project),
+        )
 
 
 def _told(found: _Found) -> str:

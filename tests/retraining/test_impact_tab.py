@@ -77,11 +77,28 @@ def test_that_a_click_on_the_tab_works_out_what_the_training_changed(qtbot, pane
     click(qtbot, panel, "Impact")
     qtbot.waitUntil(lambda: "held-out" in tab.text.text(), timeout=30_000)
     assert tab.text.text() == (
-        "2 labels (2 new) in 1 frame since the run before; 1 of 312 pseudo-labels in 12 frames "
-        "moved more than 20 mm; held-out MPJPE multi-view 46 → 43 mm."
+        "2 labels (2 new) in 1 frame since the run before; 1 of 259 pseudo-labels (joints that no "
+        "hand placed) in 12 frames moved more than 20 mm; held-out MPJPE multi-view 46 → 43 mm."
     )
     assert tab.plot.isVisible()
     assert "43 mm" in tab.table.text()
+
+
+def test_that_the_comparison_follows_the_settings_of_the_window(qtbot, panel, session, monkeypatch):
+    """Also those that could not be written down."""
+
+    def refuse(_settings):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(session.require_project(), "set_settings", refuse)
+    tab = panel.impact
+    click(qtbot, panel, "Impact")
+    qtbot.waitUntil(lambda: "1 of 259" in tab.text.text(), timeout=30_000)
+    session.set_settings(scale_mm=1e-6)
+    qtbot.waitUntil(lambda: "1 of 259" not in tab.text.text(), timeout=2_000)
+    qtbot.waitUntil(lambda: "held-out" in tab.text.text(), timeout=30_000)
+    assert "pseudo-labels" in tab.text.text()
+    assert "1 of 259" not in tab.text.text()
 
 
 def test_that_the_first_training_is_said_to_be_the_first(qtbot, panel, watch):
