@@ -435,7 +435,7 @@ class Project(Described):
         self._refuse_beyond("tracks", tracks.row_frames)
         write_tracks(self.path / "imports" / _TRACKS_FILE, tracks)
         self._overlay.rebase(tracks)
-        self.__dict__.pop("_tracks_key", None)
+        self.__dict__.pop("tracks_key", None)
 
     @property
     def data_key(self) -> str:
@@ -444,11 +444,12 @@ class Project(Described):
         digest.update((self.path / RIG_FILE).read_bytes())
         entry = self._spec.detections
         digest.update(repr((self._labels.data_revision, entry and entry.file)).encode())
-        digest.update(self._tracks_key)
+        digest.update(self.tracks_key)
         return digest.hexdigest()
 
     @cached_property
-    def _tracks_key(self) -> bytes:
+    def tracks_key(self) -> bytes:
+        """Changes whenever imported tracks do; empty = there are none."""
         base = self._overlay.base  # corrections are in the store's revision
         if base is None:
             return b""

@@ -20,6 +20,7 @@ import numpy as np
 from core.files import write_text_atomically
 from core.learning.data import open_data
 from core.project.runs.config_io import config_hash
+from core.project.spec import RIG_FILE
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -115,7 +116,8 @@ def used_labels(data: PoseData) -> UsedLabels:
 def labels_of_run(project: Project, run: RunFolder) -> UsedLabels:
     """What a run of the project learned from: its own snapshot, by its own configuration.
 
-    A run never changes what it learns from, so this is counted once and kept in the cache.
+    A run's snapshot never changes, so this is counted once for a rig, for test people and whatever
+    else of the project says what is learned from, and kept in the cache.
 
     Args:
         project: whose run it is.
@@ -124,9 +126,8 @@ def labels_of_run(project: Project, run: RunFolder) -> UsedLabels:
     Raises:
         DataError: its data cannot be opened any more.
     """
-    spec = project.spec.detections
-    key = repr((_VERSION, run.id, run.created, config_hash(run.config), spec and spec.file))
-    path = project.cache_path(f"labels of a run {key}", ".json")
+    key = repr((_VERSION, run.id, run.created, config_hash(run.config)))
+    path = project.cache_path(f"labels of a run {key} {_divided_by(project)}", ".json")
     known = _read(path)
     if known is None:
         with open_data(
@@ -138,6 +139,20 @@ def labels_of_run(project: Project, run: RunFolder) -> UsedLabels:
             known = used_labels(data)
         write_text_atomically(path, json.dumps(asdict(known)))
     return known
+
+
+def _divided_by(project: Project) -> str:
+    """All of a project but its labels that says which people and views are learned from."""
+    spec = project.spec
+    digest = hashlib.blake2b(digest_size=8)
+    digest.update((project.path / RIG_FILE).read_bytes())
+    digest.update(project.tracks_key)
+    pictures = [(name, spec.sources.get(name), spec.offsets.get(name)) for name in spec.rig.names]
+    body = (spec.num_frames, spec.person_height_mm, spec.person_radius_mm)
+    held_out = project.split("test")
+    detections = spec.detections and spec.detections.file
+    digest.update(repr((pictures, body, held_out, detections, spec.skeleton.joints)).encode())
+    return digest.hexdigest()
 
 
 def _read(path: Path) -> UsedLabels | None:

@@ -15,6 +15,7 @@ from core.project.runs.config import DataOptions, TrainConfig
 from core.project.runs.config_io import with_settings
 from core.project.runs.events import RunStarted
 from core.project.schema import copy_database
+from core.project.spec import Subject
 from core.retraining import inputs as inputs_module
 from core.retraining.inputs import retrain_inputs, weights_choices
 from core.retraining.used import labels_of_run, used_labels
@@ -238,6 +239,37 @@ def test_that_what_a_run_learned_from_is_counted_once_and_again_where_that_was_l
     for damage in (b"", b"[1, 2]", b'{"hand_joints": 1}', b"\xff\xfe"):
         kept[0].write_bytes(damage)
         assert labels_of_run(project, run) == known
+
+
+def test_that_what_a_run_learned_from_is_counted_anew_where_the_project_is_divided_otherwise(
+    project,
+):
+    """Else its errors are set beside those on other people, as if both were of the same labels."""
+    add_tracks(project)
+    for person in (3, 7):
+        add_labels(project, 1, person, (0, 1))
+    run = finish(make_run(project))
+    before = labels_of_run(project, run)
+    project.update(subjects=(Subject(person=7, name="#7", split="test"),))
+    after = labels_of_run(project, run)
+    assert after.held_out_persons == (7,)
+    assert after.held_out_hash != before.held_out_hash
+    project.update(subjects=(), name="another name")
+    project.set_settings(dataclasses.replace(project.settings, scale_mm=9.0))
+    assert labels_of_run(project, run) == before
+    assert len(list((project.path / "cache").glob("*.json"))) == 2, "neither teaches anything"
+
+
+def test_that_what_a_run_learned_from_is_counted_anew_where_the_rig_is_another(project):
+    """Labels in space are hashed with the cameras that see them, and rows are of people in view."""
+    add_tracks(project)
+    add_labels(project, 1, 3, (0, 1))
+    run = finish(make_run(project))
+    labels_of_run(project, run)
+    rig_file = project.path / "rig.toml"
+    rig_file.write_bytes(rig_file.read_bytes() + b"\n# measured again\n")
+    labels_of_run(project, run)
+    assert len(list((project.path / "cache").glob("*.json"))) == 2
 
 
 def test_that_rejected_and_accepted_joints_can_be_told_apart_in_one_group(project):
