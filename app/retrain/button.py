@@ -1,6 +1,7 @@
 """The Retrain button of the context bar: what has gathered since the last run, or how far one is.
 
-At rest it counts what people did since the newest run took its snapshot, and opens the dialog.
+At rest it counts what people did since the newest run that learned took its snapshot, and opens the
+dialog.
 While a run lives it is a ring that fills, and opens the run panel; labels edited meanwhile are told
 as what goes into the next round. Trap: reading a run's snapshot takes longer than a turn of the
 window may, so it is a job; what comes after is counted from the journal, a little at each edit, and
@@ -20,7 +21,7 @@ from PySide6.QtWidgets import QAbstractButton, QSizePolicy
 from app.afterwards import Afterwards
 from app.icons import icon
 from app.jobs import Job
-from app.retrain.telling import ButtonFace, face_of, next_round_note
+from app.retrain.telling import ButtonFace, face_of, has_learned, next_round_note
 from app.theme import GRID_PX, SMALL_PT, font, theme_named
 from core.errors import DataError
 from core.retraining.fresh import FreshLabels
@@ -93,7 +94,7 @@ class RetrainButton(QAbstractButton):
 
     @property
     def since(self) -> Since | None:
-        """What people did since the newest run began; None where there is no run (yet known)."""
+        """What people did since the newest run that learned began; None = none is (yet) known."""
         return self._since
 
     def sizeHint(self) -> QSize:
@@ -161,15 +162,32 @@ class RetrainButton(QAbstractButton):
         self._show()
 
     def _on_listed(self, _entries: object = None) -> None:
-        """There may be a newer run, whose snapshot is what counts now."""
-        runs = tuple(
-            entry.run for entry in self._watch.entries if entry.run is not None and not entry.error
-        )
-        newest = runs[-1].id if runs else ""
-        if newest != self._newest:
+        self._follow_newest()
+        self._show()
+
+    def _follow_newest(self) -> None:
+        """Another run may be the newest that learned, whose snapshot is what counts now."""
+        runs = self._learned()
+        newest = "" if not runs else runs[-1].id
+        if runs is not None and newest != self._newest:
             self._newest = newest
             self._open(runs)
-        self._show()
+
+    def _learned(self) -> tuple[RunFolder, ...] | None:
+        """The runs that learned from labels, oldest first; None while the newest are not read.
+
+        One that only predicts took no labels in.
+        """
+        found: list[RunFolder] = []
+        for entry in reversed(self._watch.entries):
+            if entry.run is None or entry.error:
+                continue  # the run manager tells what is wrong with it
+            report = self._watch.report(entry.id)
+            if report is None and not found:
+                return None
+            if report and has_learned(report) and entry.run.config.run.stages != ("predict",):
+                found.append(entry.run)
+        return tuple(reversed(found))
 
     def _open(self, runs: tuple[RunFolder, ...]) -> None:
         project = self._session.project
@@ -218,6 +236,7 @@ class RetrainButton(QAbstractButton):
         self.update()
 
     def _on_reported(self, _run_id: str, _report: object) -> None:
+        self._follow_newest()
         self._show()
 
     def _count_now(self) -> None:
@@ -245,10 +264,10 @@ class RetrainButton(QAbstractButton):
 
 
 def _opened(project: Project, runs: tuple[RunFolder, ...]) -> _Opened | None:
-    """Of the newest run that learned from labels; one that only predicts took none in."""
+    """Of the newest run whose snapshot can be read."""
     for run in reversed(runs):
         with suppress(DataError):  # the run manager tells what is wrong with it
-            if run.labels_db is not None and run.config.run.stages != ("predict",):
+            if run.labels_db is not None:
                 fresh = FreshLabels(project, run)
                 fresh.since()
                 return _Opened(run.id, fresh)

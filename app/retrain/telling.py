@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from app.format import counted, duration, percent
+from core.project.runs.states import LIVING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -68,7 +69,8 @@ def face_of(project: Project | None, runs: Runs, since: Since | None) -> ButtonF
     Args:
         project: that is open.
         runs: who follows its runs.
-        since: what people did since the newest run took its snapshot; None where there is no run.
+        since: what people did since the newest run that `has_learned` took its snapshot; None where
+            there is none.
     """
     if project is None:
         return ButtonFace(tip="Open a project first.")
@@ -86,6 +88,16 @@ def face_of(project: Project | None, runs: Runs, since: Since | None) -> ButtonF
     frames = counted(len(since.frames), "frame")
     tip = f"Retrain…: {since.text} in {frames} since the run {runs.title(since.run)}."
     return ButtonFace(badge=badge, tip=tip)
+
+
+def has_learned(report: RunReport) -> bool:
+    """Whether a run has learned from its labels, or does: labels made since are new.
+
+    One that failed or was cancelled has not; one that was stopped has where it can go on.
+    """
+    if report.status == "stopped":
+        return report.state.checkpoint is not None
+    return report.status == "done" or report.status in LIVING
 
 
 def _living_face(run_id: str, runs: Runs, since: Since | None) -> ButtonFace:

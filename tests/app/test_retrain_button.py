@@ -46,7 +46,8 @@ def button(window):
     return window.context_bar.retrain
 
 
-def make_run(window, name="run", config=None):
+def make_run(window, name="run", config=None, *, ends="done", checkpoint=False):
+    """A run that has ended; `ends` None = nobody trains it yet."""
     project = window.session.project
     run = RunFolder.create(
         project.path / "runs",
@@ -55,6 +56,13 @@ def make_run(window, name="run", config=None):
         labels_db=project.labels.path,
         name=name,
     )
+    if ends is not None:
+        with run.lock():
+            run.append(STARTED)
+            if checkpoint:
+                file = "checkpoints/finetune-000050.pt"
+                run.append(ev.CheckpointSaved(stage="finetune", step=50, file=file))
+            run.finish(ends)
     window.watch.refresh()
     return run
 
@@ -71,7 +79,7 @@ def label(window, joint):
 @pytest.fixture
 def living(window, qtbot):
     """A run at work, its lock held here."""
-    run = make_run(window, "living")
+    run = make_run(window, "living", ends=None)
     with run.lock():
         for event in (STARTED, stage("finetune"), progress("finetune", 50)):
             run.append(event)
@@ -168,6 +176,42 @@ def test_a_run_that_only_predicted_took_no_labels_in(window, button, qtbot):
     qtbot.wait(300)
     assert button.face.badge == "1"
     assert run.name in button.toolTip()
+
+
+def test_that_a_run_that_learned_nothing_hides_no_labels(window, button, qtbot):
+    """New is what no run has learned from: one that failed took the labels with it."""
+    run = make_run(window, "learned")
+    qtbot.waitUntil(lambda: f"no new labels since the run {run.name}" in button.toolTip())
+    label(window, 5)
+    qtbot.waitUntil(lambda: button.face.badge == "1", timeout=5_000)
+    endings = {"failed": True, "cancelled": True, "stopped": False}
+    for ends, checkpoint in endings.items():
+        other = make_run(window, ends, ends=ends, checkpoint=checkpoint)
+        qtbot.waitUntil(lambda run_id=other.id: window.watch.report(run_id) is not None)
+        qtbot.wait(200)
+        assert (ends, button.face.badge) == (ends, "1")
+        assert run.name in button.toolTip()
+    stopped = make_run(window, "can go on", ends="stopped", checkpoint=True)
+    qtbot.waitUntil(lambda: f"since the run {stopped.name}" in button.toolTip(), timeout=5_000)
+    assert button.face.badge == ""
+
+
+def test_that_labels_come_back_to_the_badge_when_their_run_fails(window, button, qtbot):
+    learned = make_run(window, "before it")
+    qtbot.waitUntil(lambda: learned.name in button.toolTip(), timeout=5_000)
+    label(window, 6)
+    qtbot.waitUntil(lambda: button.face.badge == "1", timeout=5_000)
+    run = make_run(window, "will fail", ends=None)
+    with run.lock():
+        run.append(STARTED)
+        window.watch.refresh()
+        qtbot.waitUntil(lambda: run.id in window.watch.living, timeout=10_000)
+        label(window, 7)
+        qtbot.waitUntil(lambda: "In the next round: 1 label" in button.toolTip(), timeout=5_000)
+        run.finish("failed")
+    window.watch.refresh()
+    qtbot.waitUntil(lambda: button.face.badge == "2", timeout=10_000)
+    assert learned.name in button.toolTip()
 
 
 def test_at_rest_a_click_opens_the_dialog_and_while_a_run_lives_the_run_panel(
