@@ -3,6 +3,7 @@
 import contextlib
 import json
 import shutil
+from datetime import datetime
 
 import pytest
 from hypothesis import given, settings
@@ -216,6 +217,30 @@ def test_a_copy_made_before_anything_was_labelled_is_a_copy(project, tmp_path):
         plan = plan_merge(project, other)
     assert plan.is_copy
     assert (plan.notes, plan.counts) == ((), {"labels": 1})
+
+
+def test_edits_that_two_copies_make_in_one_millisecond_are_told_apart(
+    project, tmp_path, monkeypatch
+):
+    class Clock:
+        """Ticks once a microsecond."""
+
+        ticks = 0
+
+        @classmethod
+        def now(cls, zone):
+            cls.ticks += 1
+            return datetime(2026, 11, 23, 12, 0, 0, cls.ticks, tzinfo=zone)
+
+    project.apply(place(point=(10.0, 20.0)))
+    other = tmp_path / "copy.trilabel"
+    shutil.copytree(project.path, other)
+    monkeypatch.setattr("core.project.labels.datetime", Clock)
+    with Project.open(other) as theirs:
+        theirs.annotator = project.annotator
+        theirs.apply(place(key=KEY._replace(joint=1)))
+        project.apply(place(key=KEY._replace(joint=0)))
+    assert set(plan_merge(project, other).additions["labels"]) == {KEY._replace(joint=1)}
 
 
 def test_another_recording_is_refused(project, tmp_path, spec):
