@@ -43,7 +43,6 @@ _BEGAN = time.monotonic()
 _BUDGET_S: dict[Stage, float] = {"pretrain": 4.0, "finetune": 4.0, "lift": 2.0}
 _SLOW_STEPS, _MOST_STEPS = 2, 60
 _NUM_LABELLED, _NUM_UNLABELLED, _NUM_HELD_OUT = 24, 24, 12
-_NUM_CUT_PROBES = 60
 _LONG = 1 << 20
 
 
@@ -154,6 +153,7 @@ def _measured(context: Context, whole: PoseData, config: TrainConfig) -> WarmUp:
         seconds_per_cut=cut,
         seconds_per_look=look,
         seconds_per_prediction=predicting,
+        input_hw=networks.detector.spec.input_hw,
         counts=counts,
         took_s=time.monotonic() - _BEGAN,
     )
@@ -246,6 +246,7 @@ def _predicting(context: Context, networks: Networks) -> float:
 def _counts(
     data: PoseData, config: TrainConfig, networks: Networks, project_dir: Path | None
 ) -> Counts:
+    from core.learning.cutting import share_uncut
     from trainer.prediction_plan import every_moment, groups_at
 
     predicts = "predict" in config.run.stages
@@ -257,36 +258,10 @@ def _counts(
         unlabelled=len(data.unlabelled),
         held_out=len(data.held_out),
         predicted=0 if moments is None else len(groups_at(data, moments)),
-        uncut=_uncut(data, config, networks, groups, cache),
+        uncut=share_uncut(
+            data, groups, networks.detector.spec.input_hw, cache, config.data.cache_gb
+        ),
     )
-
-
-def _uncut(
-    data: PoseData,
-    config: TrainConfig,
-    networks: Networks,
-    groups: GroupList,
-    cache: Path | None,
-) -> float:
-    """The share of groups whose crops are not in the project's cache; of some of them."""
-    from core.learning.batches import WIDE_MARGIN
-    from core.learning.crops import CropShape
-    from core.learning.cutting import Cutter
-    from trainer.measuring import evenly
-
-    probes = evenly(groups, _NUM_CUT_PROBES)
-    if cache is None or not cache.is_dir() or not len(probes):
-        return 1.0
-    shape = CropShape(*networks.detector.spec.input_hw, margin=WIDE_MARGIN)
-    try:
-        cutter = Cutter(data, [shape], cache, config.data.cache_gb)
-    except DataError:  # nothing can be kept there, so nothing is
-        return 1.0
-    try:
-        held = [cutter.holds(one.recording, one.frame, data.boxes_px(one)) for one in probes]
-    finally:
-        cutter.close()
-    return 1.0 - sum(held) / len(held)
 
 
 def _say(done: float, text: str) -> None:

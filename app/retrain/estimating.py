@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.errors import CommandRefusedError
+from core.learning.cutting import share_uncut
 from core.learning.data import open_data
 from core.project.runs.config_io import write_config
 from core.project.runs.estimate import (
@@ -47,7 +48,7 @@ _LONGEST_S = 300.0
 
 
 def known_estimate(project: Project, config: TrainConfig) -> Estimate | None:
-    """The estimate from a warm-up that was measured before, for the labels as they are now.
+    """The estimate from a warm-up that was measured before, for labels and crops as they are now.
 
     Returns:
         None where none was, or none of all the stages that are wanted.
@@ -59,11 +60,15 @@ def known_estimate(project: Project, config: TrainConfig) -> Estimate | None:
     if warmup is None or not _has_all(warmup, config):
         return None
     with open_data(config.data, project_dir=project.path, seed=config.run.seed) as data:
+        groups = data.labelled + data.unlabelled + data.held_out
+        crops = project.path / "cache" / "crops"
         counts = replace(
             warmup.counts,
             labelled=len(data.labelled),
             unlabelled=len(data.unlabelled),
             held_out=len(data.held_out),
+            # A run since then has cut them.
+            uncut=share_uncut(data, groups, warmup.input_hw, crops, config.data.cache_gb),
         )
     return estimate_from(warmup, config, counts)
 

@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from core.errors import DataError
 from core.learning.cache import CropCache
-from core.learning.crops import CropShape, composed, cut, stored_from_raw
+from core.learning.crops import WIDE_MARGIN, CropShape, composed, cut, stored_from_raw
 from core.learning.shards import KEY_BYTES
 from core.recording.errors import MissingFrameError, NoPicturesError, UnreadableImageError
 
@@ -30,10 +31,12 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from core.learning.data import Group, PoseData, PoseRecording
+    from core.learning.data import Group, GroupList, PoseData, PoseRecording
 
     Picture: TypeAlias = NDArray[np.uint8]
     Progress: TypeAlias = Callable[[int, int], bool]
+
+_NUM_PROBES = 60
 
 
 class FramePictures:
@@ -233,6 +236,37 @@ class Cutter:
             picture_from_wide = composed(picture_from_raw, raw_from_wide)
             made.append(cut(picture, picture_from_wide, *shape.wide_hw))
         return made
+
+
+def share_uncut(
+    data: PoseData,
+    groups: GroupList,
+    input_hw: tuple[int, int],
+    cache_dir: Path | None,
+    cache_gb: float,
+) -> float:
+    """0…1, the share of groups whose crops are not in a cache; asked of some of them, evenly.
+
+    Args:
+        data: that the groups are of.
+        groups: any number; 1.0 where there are none.
+        input_hw: height and width of the detector's crops.
+        cache_dir: folder of the cache; it need not exist.
+        cache_gb: its bound in 10^9 bytes.
+    """
+    if cache_dir is None or not cache_dir.is_dir() or not len(groups):
+        return 1.0
+    rows = np.linspace(0, len(groups) - 1, min(len(groups), _NUM_PROBES)).round().astype(np.int64)
+    try:
+        cutter = Cutter(data, [CropShape(*input_hw, margin=WIDE_MARGIN)], cache_dir, cache_gb)
+    except DataError:  # nothing can be kept there, so nothing is
+        return 1.0
+    try:
+        probes = groups.take(rows)
+        held = [cutter.holds(one.recording, one.frame, data.boxes_px(one)) for one in probes]
+    finally:
+        cutter.close()
+    return 1.0 - sum(held) / len(held)
 
 
 def are_boxes(boxes_px: NDArray[np.float64]) -> NDArray[np.bool_]:

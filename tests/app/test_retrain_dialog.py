@@ -36,6 +36,7 @@ WARM_UP = WarmUp(
     seconds_per_cut=0.01,
     seconds_per_look=0.02,
     seconds_per_prediction=0.03,
+    input_hw=(128, 96),
     counts=COUNTS,
     took_s=9.0,
 )

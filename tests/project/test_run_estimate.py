@@ -25,6 +25,7 @@ WARMUP = WarmUp(
     seconds_per_cut=0.04,
     seconds_per_look=0.1,
     seconds_per_prediction=0.2,
+    input_hw=(128, 96),
     counts=COUNTS,
     took_s=20.0,
 )
@@ -115,7 +116,7 @@ def test_a_warm_up_comes_back_as_it_was_kept(tmp_path):
     assert found.seconds_per_step["lift"] == 2
 
 
-@pytest.mark.parametrize("content", ["", "{", '{"schema": 99}', '{"schema": 1}', "[]"])
+@pytest.mark.parametrize("content", ["", "{", '{"schema": 1}', '{"schema": 2}', "[]"])
 def test_a_warm_up_that_cannot_be_read_is_none(tmp_path, content):
     path = tmp_path / "a.json"
     path.write_text(content)

@@ -4,18 +4,29 @@ import errno
 import json
 import math
 import os
+import shutil
 import sqlite3
 import subprocess
 import time
+from dataclasses import replace
 
 import pytest
 import torch
 
+from app.retrain.estimating import known_estimate
 from core.errors import CommandRefusedError, DataError
+from core.project import Project
 from core.project.runs import events as ev
 from core.project.runs import trouble as tr
 from core.project.runs.config_io import write_config
-from core.project.runs.estimate import estimate_from, read_warmup, warmup_command
+from core.project.runs.estimate import (
+    estimate_from,
+    read_warmup,
+    warmup_command,
+    warmup_path,
+    write_warmup,
+)
+from core.project.runs.folder import RunFolder
 from core.project.runs.following import report_of
 from core.project.runs.launching import trainer_command
 from core.project.runs.turns import take_turn, waiting_line
@@ -247,6 +258,8 @@ def test_feedback_keeps_to_its_share_but_the_first_frames_always_come(make_run, 
 
 def test_a_warm_up_measures_every_stage_and_leaves_nothing(match, make_run, tmp_path):
     config = make_run(stages=("pretrain", "finetune", "lift", "predict")).config
+    # What opening a project's data leaves in its cache, whoever opens it.
+    (match / "cache" / "videos").mkdir(parents=True, exist_ok=True)
     before = sorted(path for path in match.rglob("*"))
     file, place = tmp_path / "config.toml", tmp_path / "answers"
     place.mkdir()
@@ -270,6 +283,28 @@ def test_a_warm_up_measures_every_stage_and_leaves_nothing(match, make_run, tmp_
     assert warmup.counts.labelled > 0
     assert warmup.counts.uncut == 1.0
     assert math.isfinite(estimate_from(warmup, config).total_s)
+
+
+def test_that_crops_that_a_run_has_cut_since_cost_no_more_time(match, make_run, tmp_path):
+    config = make_run("data.cache_gb=1", stages=("pretrain", "lift")).config
+    project_dir = tmp_path / "copy.trilabel"
+    shutil.copytree(match, project_dir, ignore=shutil.ignore_patterns("cache", "runs"))
+    shutil.copytree(match.parent / "match", tmp_path / "match")
+    warmup = measure(project_dir, config, tmp_path)
+    with Project.open(project_dir) as project:
+        cache = project.cache_path("warm-ups", "").parent
+        write_warmup(warmup_path(cache, config), replace(warmup, seconds_per_cut=10.0))
+        before = known_estimate(project, config)
+        run = RunFolder.create(
+            project_dir / "runs", config, project_dir=project_dir, labels_db=project.labels.path
+        )
+        assert execute(run.path).status == "done"
+        after = known_estimate(project, config)
+    assert before is not None
+    assert after is not None
+    none_left = replace(warmup.counts, uncut=0.0)
+    assert after.total_s == pytest.approx(estimate_from(warmup, config, none_left).total_s)
+    assert before.total_s > after.total_s + 100.0
 
 
 def test_a_warm_up_that_cannot_be_made_says_why(tmp_path, make_run):

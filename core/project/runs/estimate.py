@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from core.project.runs.config import Stage, TrainConfig
 
-WARMUP_SCHEMA = 1
+WARMUP_SCHEMA = 2
 # Groups that are looked at after some steps, at the end of a stage, and for the noise scale.
 INTERIM_GROUPS, FINAL_GROUPS, SCALE_GROUPS = 200, 2000, 200
 FEEDBACK_SHARE = 0.12  # of a detector stage's time, at most, goes into predictions to look at
@@ -67,6 +67,7 @@ class WarmUp:
         seconds_per_cut: to cut the crops of a group, in all its views.
         seconds_per_look: to pass a group (in all its views) through the detector and triangulate.
         seconds_per_prediction: the same with reading its pictures, lifting, and writing it down.
+        input_hw: height and width of the detector's crops.
         counts: of the data.
         took_s: the whole warm-up.
     """
@@ -79,6 +80,7 @@ class WarmUp:
     seconds_per_cut: float
     seconds_per_look: float
     seconds_per_prediction: float
+    input_hw: tuple[int, int]
     counts: Counts
     took_s: float
 
@@ -241,6 +243,7 @@ def read_warmup(path: Path) -> WarmUp | None:
             seconds_per_cut=number("seconds_per_cut"),
             seconds_per_look=number("seconds_per_look"),
             seconds_per_prediction=number("seconds_per_prediction"),
+            input_hw=node["input_hw"].size_px(),
             counts=Counts(
                 **{name: counts[name].integer(0, 1 << 40) for name in _WHOLE},
                 uncut=counts["uncut"].number(),
