@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 _PAUSE_MS = 700
 _DAY_S = 86_400
 _BAR_PX = GRID_PX
+_MEASURING = "A short warm-up of the trainer on this machine. Start need not wait for it."
 _INKS = (0.85, 0.6, 0.4, 0.25)
 
 
@@ -87,7 +88,7 @@ class EstimateView(QWidget):
             return
         self.stop()
         self._config, self.estimate, self._is_anew = config, None, False
-        self._show("Measuring the time…", "A short warm-up of the trainer on this machine.")
+        self._show("Measuring the time…", _MEASURING)
         self._pause.start()
 
     def refuse(self, why: str) -> None:

@@ -84,9 +84,11 @@ class InputsCard(QWidget):
         self._values["content"].setToolTip(
             "A hash of exactly the labels learned from: the same labels, the same hash."
         )
+        everybody = ", ".join(f"#{one}" for one in inputs.test_people)
+        self._values["held_out"].setToolTip(f"Test people: {everybody}" if everybody else "")
         self._values["start"].setToolTip(inputs.start.detail)
         self.warnings.say(inputs.warnings)
-        self.notes.setText("\n".join(inputs.notes))
+        self.notes.setText("\n".join(inputs.further_notes))
 
     def show_problem(self, text: str) -> None:
         """It cannot be told; why is said below, beside Start."""

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 
 from core.errors import CommandRefusedError, DataError
 from core.learning.data import open_data, read_protocol
+from core.learning.data.selection import note_of_test_people
+from core.project.runs.config import DataOptions
 from core.project.runs.folder import RUNS_FOLDER, runs_of
 from core.retraining.learning_curve import complete_runs, newest_metric
 from core.retraining.used import UsedLabels, labels_of_run, used_labels
@@ -65,6 +67,7 @@ class RetrainInputs:
         same_labels_as: id of the newest complete run that learned from exactly these labels; empty
             where none did.
         notes: what every report of this training will say.
+        further_notes: those of them that say more than the figures and people here do.
         warnings: what is wanting, in words; none of them forbids to start.
     """
 
@@ -75,6 +78,7 @@ class RetrainInputs:
     start: WeightsChoice
     same_labels_as: str
     notes: tuple[str, ...]
+    further_notes: tuple[str, ...]
     warnings: tuple[str, ...]
 
 
@@ -105,14 +109,16 @@ def retrain_inputs(
     weights = weights_choices(project, config)
     same = _same_labels(project, config, used)
     go_on(_STEPS)
+    test_people = _test_people(project, config)
     return RetrainInputs(
         name=name,
         used=used,
-        test_people=_test_people(project, config),
+        test_people=test_people,
         weights=weights,
         start=next(one for one in weights if one.value == config.model.weights),
         same_labels_as=same,
         notes=notes,
+        further_notes=_further(notes, test_people),
         warnings=_warnings(config, used, same),
     )
 
@@ -178,6 +184,11 @@ def _test_people(project: Project, config: TrainConfig) -> tuple[int, ...]:
     if not people and not config.data.source:
         people = tuple(project.split("test"))
     return tuple(sorted(people))
+
+
+def _further(notes: tuple[str, ...], test_people: tuple[int, ...]) -> tuple[str, ...]:
+    said = {read_protocol(DataOptions().protocol).title, note_of_test_people(test_people)}
+    return tuple(note for note in notes if note not in said)
 
 
 def _same_labels(project: Project, config: TrainConfig, used: UsedLabels) -> str:

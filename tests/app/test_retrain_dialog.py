@@ -14,6 +14,7 @@ from PySide6.QtWidgets import QApplication, QFileDialog, QLineEdit
 
 from app.preferences import Preferences
 from app.retrain import RetrainDialog
+from app.retrain.estimate_view import EstimateView
 from app.retrain.estimating import known_estimate, measured_estimate
 from app.retrain.starting import refusal
 from app.shot import settle
@@ -128,11 +129,24 @@ def test_it_says_what_would_be_used_and_how_long_it_takes(dialog):
     view = dialog.overview.estimate
     assert view.title.text().startswith("About ")
     assert "\nOn A test's CPU, 8 GB. From " in view.detail.text()
-    counts = f"{used.labelled_groups} labelled and {used.unlabelled_groups:,} unlabelled"
+    counts = f"{used.labelled_groups} labelled and {used.unlabelled_groups:,} unlabelled poses"
     assert counts in view.detail.text(), "as they are now, not as when it was measured"
+    assert "group" not in view.detail.text() + dialog.card.notes.text()
+    assert "The labels of a project" not in dialog.card.notes.text()
     assert list(view.estimate.seconds_by_stage) == ["pretrain", "finetune", "lift", "predict"]
     assert dialog.start_button.isEnabled()
     assert dialog.problem.text() == ""
+
+
+def test_that_a_time_that_is_measured_need_not_be_waited_for(opened, qtbot):
+    view = EstimateView(opened.session)
+    qtbot.addWidget(view)
+    view.ask(preset("paper"))
+    try:
+        assert view.title.text() == "Measuring the time…"
+        assert "Start need not wait for it." in view.detail.text()
+    finally:
+        view.stop()
 
 
 def test_another_preset_and_fewer_stages_take_another_time(dialog, qtbot):

@@ -105,7 +105,7 @@ def test_without_test_people_the_last_labelled_frames_are_one_held_out_block():
 def test_one_labelled_frame_is_learned_from_rather_than_held_out():
     found = select(dataset(recording([(1, 5)], [])), PROJECT, DataOptions(held_out_percent=50))
     assert (len(found.labelled), len(found.held_out)) == (1, 0)
-    assert "There are no held-out groups." in found.notes
+    assert "There are no held-out poses." in found.notes
 
 
 def test_only_people_in_enough_views_are_unlabelled_groups():
@@ -124,7 +124,7 @@ def test_labelled_people_in_no_view_are_left_out_and_counted():
         DataOptions(),
     )
     assert [group.recording for group in found.labelled] == [1]
-    assert any(note.startswith("2 labelled groups are in no picture") for note in found.notes)
+    assert any(note.startswith("2 labelled poses are in no picture") for note in found.notes)
 
 
 def test_unlabelled_frames_come_from_the_ranges_of_the_protocol_by_frame_number():

@@ -272,6 +272,22 @@ def test_that_what_a_run_learned_from_is_counted_anew_where_the_rig_is_another(p
     assert len(list((project.path / "cache").glob("*.json"))) == 2
 
 
+def test_that_notes_that_the_figures_tell_are_not_told_again(project):
+    add_tracks(project)
+    add_labels(project, 1, 3, (0, 1))
+    block = retrain_inputs(project, config())
+    assert "The labels of a project" in " ".join(block.notes)
+    assert not any("The labels of a project" in note for note in block.further_notes)
+    add_labels(project, 1, 7, (0, 1))
+    project.update(subjects=(Subject(person=7, name="#7", split="test"),))
+    found = retrain_inputs(project, config("data.test_people_unlabelled=true"))
+    assert (found.test_people, found.used.held_out_persons) == ((7,), (7,))
+    assert "Test people: 7." in found.notes
+    assert "Test people: 7." not in found.further_notes
+    assert [note for note in found.further_notes if "unlabelled pool" in note]
+    assert set(found.further_notes) <= set(found.notes)
+
+
 def test_that_rejected_and_accepted_joints_can_be_told_apart_in_one_group(project):
     add_tracks(project)
     accept(project, 4, 3, joints=(0,))

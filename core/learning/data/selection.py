@@ -15,6 +15,8 @@ import numpy as np
 from core.learning.data.groups import GroupList
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from numpy.typing import NDArray
 
     from core.learning.data.dataset import DataSet
@@ -91,6 +93,11 @@ def evenly_spaced(rows: Rows, count: int) -> Rows:
     by_person = np.lexsort((rows[:, 2], rows[:, 1], rows[:, 0]))
     chosen = ((np.arange(count) + 0.5) * len(rows) / max(count, 1)).astype(np.intp)
     return rows[np.sort(by_person[chosen])]
+
+
+def note_of_test_people(people: Iterable[int]) -> str:
+    """The note that says whom nothing is learned from."""
+    return f"Test people: {', '.join(str(person) for person in sorted(people))}."
 
 
 def _held_out(dataset: DataSet, protocol: Protocol, options: DataOptions, labels: Rows) -> _HeldOut:
@@ -226,8 +233,7 @@ def _notes(
     if protocol.labels == "detections":
         notes.append("Labels are triangulated detections: figures tell agreement with them.")
     if held.people:
-        names = ", ".join(str(person) for person in sorted(held.people))
-        notes.append(f"Test people: {names}.")
+        notes.append(note_of_test_people(held.people))
         if options.test_people_unlabelled:
             notes.append(
                 "Test people are in the unlabelled pool (data.test_people_unlabelled), in the "
@@ -238,12 +244,12 @@ def _notes(
         start = one.first_frame_number
         notes.append(f"Held out: frames {first + start} to {last + start} of {one.name}.")
     if num_unseen:
-        notes.append(f"{num_unseen} labelled groups are in no picture of these cameras: not used.")
+        notes.append(f"{num_unseen} labelled poses are in no picture of these cameras: not used.")
     if options.shuffle_labels:
         notes.append("LABELS ARE SHUFFLED (data.shuffle_labels): the results must be ruined.")
     for name in ("labelled", "unlabelled", "held_out"):
         if not len(getattr(selection, name)):
-            notes.append(f"There are no {name.replace('_', '-')} groups.")
+            notes.append(f"There are no {name.replace('_', '-')} poses.")
     return notes
 
 

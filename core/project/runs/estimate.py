@@ -131,7 +131,7 @@ def estimate_from(warmup: WarmUp, config: TrainConfig, counts: Counts | None = N
         device_name=warmup.device_name,
         memory_bytes=warmup.memory_bytes,
         basis=f"{warmup.took_s:.0f} s of warm-up on {warmup.device_name}, with "
-        f"{there.labelled:,} labelled and {there.unlabelled:,} unlabelled groups",
+        f"{there.labelled:,} labelled and {there.unlabelled:,} unlabelled poses",
     )
 
 
