@@ -72,7 +72,7 @@ class BackgroundWork(QObject):
         self._keep_soon.timeout.connect(self._keep_in_background)
         self._settle = QTimer(self)
         self._settle.setSingleShot(True)
-        self._settle.setInterval(settle_ms)
+        self._settle_ms = settle_ms
         self._settle.timeout.connect(self._next)
         session.project_closing.connect(self.stop)
         session.source_closing.connect(self._leave_source)
@@ -201,7 +201,7 @@ class BackgroundWork(QObject):
 
     def _on_changed(self, _what: object = None) -> None:
         if self._session.project is not None:
-            self._settle.start()
+            self._settle.start(self._session.rest_ms(self._settle_ms))
 
     def _next(self) -> None:
         """Start what is wanted next; what still runs for older settings is asked to end first."""
@@ -214,7 +214,7 @@ class BackgroundWork(QObject):
         if project is None or source is None:
             return
         if not self._session.is_engine_ready:
-            self._settle.start()
+            self._settle.start(self._settle_ms)
         elif settings.scale_mm is None and settings.weighting != "none":
             self._run(
                 "Estimating the noise scale",

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -27,6 +29,9 @@ if TYPE_CHECKING:
     from core.project import Project
     from core.recording import Recording
     from core.synthetic.truth import Truth
+
+# Whoever goes through rounds step by step has not taken another step for so long: there they stay.
+_REST_MS = 1_500
 
 
 class Document(QObject):
@@ -78,6 +83,7 @@ class Document(QObject):
         self._hover: HoverTarget | None = None
         self._summary: RecordingSummary | None = None
         self._truth: Truth | None = None
+        self._stepped_s = -math.inf
 
     @property
     def project(self) -> Project | None:
@@ -219,6 +225,15 @@ class Document(QObject):
         """The cursor's frame as people count it (SportCenter's first frame is 1)."""
         first = self._project.first_frame_number if self._project is not None else 0
         return self._cursor.frame + first
+
+    def rest_ms(self, usual_ms: int) -> int:
+        """How long what goes on behind the views waits before it begins.
+
+        Longer while somebody goes through rounds: what was begun for one that is left within a
+        second only takes the window's time.
+        """
+        left_ms = _REST_MS - 1000 * (time.monotonic() - self._stepped_s)
+        return max(usual_ms, math.ceil(max(left_ms, 0.0)))
 
     def require_project(self) -> Project:
         """The open project.

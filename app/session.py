@@ -7,7 +7,9 @@ pictures, summaries and proxies are background work (`app.jobs`, `core.recording
 
 from __future__ import annotations
 
+import math
 import threading
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -106,6 +108,7 @@ class Session(Document):
         self._preview = None
         self._shown.adopt(project)
         self._news = None
+        self._stepped_s = -math.inf
         self.set_blinking(False)
         self.set_feet_mode(None)
         self.set_track_preview(None)
@@ -329,8 +332,13 @@ class Session(Document):
         self._shown.diagnose(settings)
         self.diagnosis_changed.emit(self.diagnosis)
 
-    def set_source(self, source: FrameSource | None) -> None:
+    def set_source(self, source: FrameSource | None, *, is_step: bool = False) -> None:
         """Show the observations of another source, and close the former; None = the detections.
+
+        Args:
+            source: it is the session's from now on.
+            is_step: another one may be shown in a moment: what goes on behind the views waits until
+                somebody stays with one (`rest_ms`).
 
         Raises:
             CommandRefusedError: no project is open.
@@ -338,6 +346,7 @@ class Session(Document):
         project = self.require_project()
         self.source_closing.emit()
         self._shown.show(source or DetectionSource(project))
+        self._stepped_s = time.monotonic() if is_step else -math.inf
         self._news = None
         self._read_frame()
         self.set_summary(None)

@@ -64,7 +64,6 @@ class Search(QObject):
         self._took_s = 0.0
         self._settle = QTimer(self)
         self._settle.setSingleShot(True)
-        self._settle.setInterval(_SETTLE_MS)
         self._settle.timeout.connect(self._count)
         session.project_closing.connect(self._stop)
         session.source_closing.connect(self._drop)
@@ -200,7 +199,7 @@ class Search(QObject):
             return
         self.selection, self.is_stale = None, False
         if self._is_active and self._session.project is not None:
-            self._settle.start()
+            self._settle.start(self._session.rest_ms(_SETTLE_MS))
         self.changed.emit()
 
     def _count(self) -> None:

@@ -197,7 +197,7 @@ class Comparing(QObject):
         self._edited.clear()
         self.error = self._why_not()
         self._is_stale = self._session.compared is not None and not self.error
-        self._ask(_SETTLE_MS)
+        self._ask(self._session.rest_ms(_SETTLE_MS))
         self.changed.emit()
 
     def _why_not(self) -> str:

@@ -159,7 +159,7 @@ class RoundSlider(QWidget):
         except DataError:
             self._open(number)  # it was finished while an earlier one was looked at
         else:
-            self._session.set_source(source)
+            self._session.set_source(source, is_step=True)
 
     def _open(self, number: int | None) -> None:
         """Open the run over what is shown, or anew where it is shown already."""

@@ -2,13 +2,16 @@
 
 import shutil
 
+import numpy as np
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 
+from app.background import BackgroundWork
 from app.runs import RunWatch
 from app.runs.round_slider import RoundSlider
 from app.session import Session
+from core.diagnosis import summarise
 from core.project.runs.config import TrainConfig
 from core.project.runs.events import Evaluated, StageStarted
 from core.project.runs.folder import RunFolder
@@ -103,3 +106,28 @@ def test_that_another_source_chosen_elsewhere_is_told(qtbot, own_session, slider
     own_session.set_source(None)
     assert "not shown" in slider.label.toolTip()
     assert slider.button.isVisible()
+
+
+def test_that_what_goes_on_behind_waits_until_somebody_stays_with_a_round(
+    qtbot, own_session, slider, run
+):
+    session = own_session
+    session.set_settings(scale_mm=12.0)
+    background = BackgroundWork(session, settle_ms=0)
+    QTest.mouseClick(slider.button, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: session.source.name == run.id, timeout=10_000)
+    qtbot.waitUntil(lambda: session.summary is not None and background.is_idle, timeout=20_000)
+    begun = []
+    background.job_started.connect(lambda job: begun.append(job.title))
+    slider.slider.setFocus()
+    for key in (Qt.Key.Key_Left, Qt.Key.Key_Left, Qt.Key.Key_Right):
+        QTest.keyClick(slider.slider, key)
+        qtbot.wait(150)
+    assert session.source.round == 2
+    assert not begun
+    assert not background.is_idle, "it is about to begin"
+    qtbot.waitUntil(lambda: session.summary is not None and background.is_idle, timeout=20_000)
+    anew = summarise(session.source, session.settings)
+    np.testing.assert_array_equal(session.summary.kept, anew.kept)
+    np.testing.assert_array_equal(session.summary.wss_bin, anew.wss_bin)
+    background.stop()
