@@ -1,9 +1,10 @@
 """The side before, over the views: where joints were in the round that is compared with.
 
-Of the selected person a thin broken figure, of everybody the joints that moved further than the
-limit or are kept on one side only, each on a leash to where it is now. No colour but the person's;
-what the triangulation had not seen before is not drawn. While the blink key is held the views show
-the side before itself, and none of this.
+Of the selected person a thin broken figure and the joints that moved further than the limit or are
+kept on one side only, each on a leash to where it is now; where nobody is selected, of everybody
+those joints (a crowd of ghosts hides what one looks at). No colour but the person's; what the
+triangulation had not seen before is not drawn. While the blink key is held the views show the side
+before itself, and none of this.
 """
 
 from __future__ import annotations
@@ -126,6 +127,8 @@ def paint_before(
     inside = (points >= (box.x, box.y)) & (points <= (box.right, box.bottom))
     points = np.where(inside.all(axis=-1, keepdims=True), points, np.nan)
     for row, person in enumerate(side.persons):
+        if selected in side.persons and person != selected:
+            continue
         joints = np.flatnonzero(side.is_changed[row] & np.isfinite(points[row, :, 0]))
         color = theme.person_color(person)
         if person == selected and len(style.bones):
