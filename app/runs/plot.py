@@ -32,11 +32,13 @@ _STYLES = (
     (Qt.PenStyle.DotLine, "┅"),
 )
 _AXIS_PX, _FOOT_PX, _TICK_PX = 40, 18, 13
+_TICK_LENGTH = -4
 # So many points, and single ones say less than how they lie together.
 _MANY = 60
 _SMOOTH_SHARE = 0.02
 _FAINT = 90
 _GAP = "  "
+_NOTHING = "nothing yet"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +64,7 @@ class Surface(pg.PlotWidget):
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.setMinimumSize(120, 64)
         for name in ("left", "bottom"):
-            self.getAxis(name).setStyle(tickFont=font(SMALL_PT - 1), tickLength=-4)
+            self.getAxis(name).setStyle(tickFont=font(SMALL_PT - 1), tickLength=_TICK_LENGTH)
         self.getAxis("left").setWidth(_AXIS_PX)
         self.getAxis("bottom").setHeight(_FOOT_PX)
         self.cursor_line = pg.InfiniteLine(angle=90)
@@ -121,6 +123,8 @@ class PlotBase(QWidget):
         scene.sigMouseMoved.connect(self._on_moved)
         scene.sigMouseClicked.connect(self._on_clicked)
         self.surface.left.connect(self.left)
+        self._is_empty = False
+        self._set_empty(is_empty=True)
 
     @property
     def box(self) -> Any:  # noqa: ANN401 - pyqtgraph's ViewBox
@@ -130,6 +134,14 @@ class PlotBase(QWidget):
     def columns(self) -> int:
         """How many pixels the curves are wide."""
         return max(int(self.box.width()), 60)
+
+    def _set_empty(self, *, is_empty: bool) -> None:
+        """An empty plot is a word: the numbers of its axes would be of nothing."""
+        if is_empty != self._is_empty:
+            self._is_empty = is_empty
+            for name in ("left", "bottom"):
+                length = 0 if is_empty else _TICK_LENGTH
+                self.surface.getAxis(name).setStyle(showValues=not is_empty, tickLength=length)
 
     def show_borders(self, places: Sequence[float], theme: Theme) -> None:
         """Draw where stages begin."""
@@ -168,6 +180,8 @@ class PlotBase(QWidget):
                 break
             style = f" style='color:{color}'" if color else ""
             parts.append(f"<span{style}>{html.escape(text)}</span>")
+        if self._is_empty:
+            parts = [_NOTHING]
         gap = "&nbsp;" * len(_GAP)
         self.caption.setText(gap.join([f"<b>{self._title}</b>", *parts]))
 
@@ -236,7 +250,9 @@ class CurvePlot(PlotBase):
             faint.setVisible(False)
             if is_there:
                 extent.append(self._draw(self._curves[row], line, faint, low, high))
-        self._fit(np.concatenate(extent) if extent else np.empty(0))
+        values = np.concatenate(extent) if extent else np.empty(0)
+        self._set_empty(is_empty=not values.size)
+        self._fit(values)
         self.point_at(self._place)
 
     def _draw(
@@ -319,8 +335,9 @@ class CameraPlot(PlotBase):
         """Draw (N, C) weights at (N,) places from `span[0]` to `span[1]`; NaN is left empty."""
         self._names, self._x, self._weights = tuple(names), x, weights
         number = len(self._names)
-        self._image.setVisible(bool(number and len(x)))
-        if number and len(x):
+        self._set_empty(is_empty=not (number and len(x)))
+        self._image.setVisible(not self._is_empty)
+        if not self._is_empty:
             low, high = max(span[0], float(x[0])), max(span[1], span[0] + 1)
             places = np.linspace(low, high, self.columns(), endpoint=False)
             rows = np.maximum(np.searchsorted(x, places, side="right") - 1, 0)

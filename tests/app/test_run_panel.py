@@ -213,6 +213,22 @@ def test_that_stages_values_and_facts_of_a_run_are_shown(qtbot, make_run, show_p
     assert "36 poses" in panel.facts.text.text()
 
 
+def test_that_plots_of_a_run_that_has_said_nothing_show_a_word_and_no_axes(
+    qtbot, make_run, show_panel
+):
+    run = make_run("young")
+    panel, watch = show_panel()
+    plots = panel.curves.plots
+    qtbot.waitUntil(lambda: all("nothing yet" in plot.caption.text() for plot in plots))
+    axes = [plot.surface.getAxis(name) for plot in plots for name in ("left", "bottom")]
+    assert not any(axis.style["showValues"] for axis in axes)
+    write(run, a_training())
+    watch.refresh()
+    qtbot.waitUntil(lambda: "multi 46" in panel.curves.errors.caption.text(), timeout=10_000)
+    assert all(axis.style["showValues"] for axis in axes)
+    assert not any("nothing yet" in plot.caption.text() for plot in plots)
+
+
 def test_that_a_failure_is_a_card_and_its_log_is_one_click_away(qtbot, make_run, show_panel):
     run = make_run()
     run.stderr_log.write_text("Traceback\nThe very last line\n", encoding="utf-8")
