@@ -55,6 +55,8 @@ class VerdictCard(QFrame):
         super().__init__()
         self._session = session
         self._swap: SwapSuggestion | None = None
+        # Of a whole frame: selecting somebody else in it asks nothing new.
+        self._swaps: tuple[FrameDiagnosis, tuple[SwapSuggestion, ...]] | None = None
         self.setObjectName("verdict")
         column = QVBoxLayout(self)
         column.setContentsMargins(GRID_PX, GRID_PX // 2, GRID_PX, GRID_PX // 2)
@@ -164,7 +166,9 @@ class VerdictCard(QFrame):
 
     def _offer_swap(self, diagnosis: FrameDiagnosis, row: int) -> None:
         person = diagnosis.persons[row]
-        found = [each for each in swaps_in_frame(diagnosis) if person in (each.person, each.other)]
+        if self._swaps is None or self._swaps[0] is not diagnosis:
+            self._swaps = diagnosis, swaps_in_frame(diagnosis)
+        found = [each for each in self._swaps[1] if person in (each.person, each.other)]
         self._swap = found[0] if found else None
         self.swap.setVisible(self._swap is not None)
         if self._swap is not None:
