@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 _SETTLE_MS = 120
 # A living run announces files of a few frames.
 _TAKE_UP_MS = 1000
+# So long after the last of them a run rests.
+_REST_MS = 60_000
 
 
 class Comparing(QObject):
@@ -60,6 +62,10 @@ class Comparing(QObject):
         self._settle = QTimer(self)
         self._settle.setSingleShot(True)
         self._settle.timeout.connect(self._work)
+        self._rest = QTimer(self)
+        self._rest.setSingleShot(True)
+        self._rest.setInterval(_REST_MS)
+        self._rest.timeout.connect(self._on_rest)
         session.project_changed.connect(self._on_project_changed)
         session.project_closing.connect(self._stop)
         session.compared_changed.connect(self._on_compared_changed)
@@ -212,11 +218,25 @@ class Comparing(QObject):
         if self._edited:
             self._ask(_SETTLE_MS)
 
-    def _on_taken_up(self, _frames: object) -> None:
-        """The side after says more: what is shown stays until the new difference is there."""
-        if self._session.compared is not None:
+    def _on_taken_up(self, frames: frozenset[int]) -> None:
+        """The side after says more: only that is compared; comparing all would go on and on."""
+        if self._session.compared is None:
+            return
+        if self._session.diff is None and not self._is_making:
             self._is_stale = not self.error
-            self._ask(_TAKE_UP_MS)
+        self._edited |= frames
+        self._rest.start()
+        self._ask(_TAKE_UP_MS)
+
+    def _on_rest(self) -> None:
+        """All is compared once where more than frames may have come: people, or a noise scale."""
+        source, diff = self._session.source, self._session.diff
+        if source is None or diff is None or self._session.compared is None:
+            return
+        is_scaled = self._session.settings.scale_mm is not None
+        if not is_scaled or not {*source.persons} <= {*diff.persons}:
+            self._is_stale = not self.error
+            self._ask(0)
 
     # The work.
 
@@ -249,7 +269,7 @@ class Comparing(QObject):
             self._is_stale, self._is_making = False, True
             self._run("Comparing two rounds", compare)
         elif diff is not None and edited:
-            self._run("Following the edit", follow)
+            self._run("Following what changed", follow)
 
     def _run(self, title: str, work: Callable[[Progress], RoundDiff | None]) -> None:
         job = self._job = Job(title, work)
@@ -287,6 +307,7 @@ class Comparing(QObject):
 
     def _drop(self) -> None:
         self._settle.stop()
+        self._rest.stop()
         self._is_making = False
         job, self._job = self._job, None
         if job is not None:

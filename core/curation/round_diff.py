@@ -13,7 +13,7 @@ Trap: a recording's 67,000 frames are worked through in blocks; only a few bytes
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any
 
@@ -231,21 +231,31 @@ class RoundDiff:
     def with_frames(
         self, project: Project, before: FrameSource, after: FrameSource, frames: Iterable[int]
     ) -> RoundDiff:
-        """The diff after an edit of some frames; only these are compared again.
+        """The diff after an edit, or news, of some frames; only these are compared again.
 
-        Persons that nobody knew when it was made are left out until it is made anew.
+        Frames that both sides know by now are added. Persons that nobody knew when it was made are
+        left out until it is made anew, and a noise scale that was estimated stays.
         """
-        wanted = np.intersect1d(self.frames, np.fromiter(frames, dtype=np.int64))
+        asked = np.fromiter(frames, dtype=np.int64)
+        known_before, known_after = before.frames(), after.frames()
+        both = np.intersect1d(known_before, known_after)
+        wanted = np.union1d(np.intersect1d(self.frames, asked), np.intersect1d(both, asked))
         if not len(wanted):
             return self
-        names = [each.name for each in fields(self) if isinstance(getattr(self, each.name), _ARRAY)]
-        new = replace(self, **{name: getattr(self, name).copy() for name in names})
+        every = np.union1d(self.frames, wanted)
+        only = tuple(len(np.setdiff1d(known, every)) for known in (known_before, known_after))
+        shape = (self.frame_cameras.shape[2], self.seen.shape[2])
+        new = _empty(self.settings, every, self.persons, shape, (only[0], only[1]))
+        rows = np.searchsorted(every, self.frames)
+        for each in fields(self):
+            values = getattr(self, each.name)
+            if isinstance(values, np.ndarray) and each.name != "frames":
+                getattr(new, each.name)[rows] = values
         for start, stop in _stretches(wanted):
             _fill(new, project, before, after, start, stop)
         return new
 
 
-_ARRAY = np.ndarray
 _PER_JOINT = ("moved_mm", "camera", "moved_px", "weight_camera", "weight_change")
 
 

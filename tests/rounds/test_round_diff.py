@@ -140,6 +140,28 @@ def test_that_following_an_edit_is_as_comparing_anew(project, sides):
     assert followed.frame_cameras[1].tobytes() != old.frame_cameras[1].tobytes()  # frame 2
 
 
+def test_that_following_what_a_run_predicts_is_as_comparing_anew(project):
+    run = make_run(project)
+    write_round(project, run, 1, range(6), _spoiled)
+    write_round(project, run, 2, (1, 3))
+    before, after = RunSource(project, run, 1), RunSource(project, run)
+    try:
+        old = diff_points(project, before, after, SETTINGS)
+        write_round(project, run, 3, (0, 4, 7))
+        taken = after.take(after.look())
+        assert set(taken.tolist()) >= {0, 4, 7}
+        followed = old.with_frames(project, before, after, taken.tolist())
+        anew = diff_points(project, before, after, SETTINGS)
+    finally:
+        before.close()
+        after.close()
+    assert followed.num_only_after == anew.num_only_after == 1
+    names = ("frames", "seen", "kept_before", "kept_after", "moved_mm", "moved_px")
+    for name in (*names, "weight_change", "frame_cameras"):
+        found, expected = getattr(followed, name), getattr(anew, name)
+        np.testing.assert_allclose(found, expected, atol=1e-3, err_msg=name)
+
+
 def test_that_one_frame_alone_is_judged_as_the_whole_is(project, sides):
     diff = diff_points(project, *sides, SETTINGS)
     for frame in (MOVED[0], GONE[0]):

@@ -112,6 +112,28 @@ def test_that_one_key_shows_the_newest_round_and_what_it_changed_the_worst_first
     assert cursor.camera == rows.camera[0]
 
 
+def test_that_only_frames_that_are_taken_up_are_compared_again(window, qtbot, monkeypatch):
+    """A run that predicts announces frames every second; comparing all would work beside it."""
+    session = window.session
+    before, whole = session.diff, []
+    monkeypatch.setattr(
+        "app.rounds.comparing.load_or_diff", lambda *arguments: whole.append(arguments)
+    )
+    source = session.source
+    write_round(session.project, source.run, 3, range(2, 4), _noisy)
+    with qtbot.waitSignal(session.diff_changed, timeout=20_000):
+        session.take_up(source, source.look())
+    assert not whole
+    settle(lambda: window.panels.rounds.is_settled)
+    after = session.diff
+    np.testing.assert_array_equal(after.frames, before.frames)
+    is_same = [
+        np.array_equal(before.moved_mm[frame], after.moved_mm[frame], equal_nan=True)
+        for frame in range(6)
+    ]
+    assert is_same == [True, True, False, False, True, True]
+
+
 def test_that_a_click_on_a_change_goes_there_and_space_to_the_next(window):
     session, panel = window.session, window.panels.rounds
     row = panel.list.visualRect(panel.changes.index(2, 0)).center()
