@@ -85,7 +85,7 @@ def test_that_the_impact_of_a_run_and_the_curve_are_printed(labelled, capsys):
     text = capsys.readouterr().out
     assert "In the next round: 1 label (1 new)." in text
     assert f"From {first.id} to {second.id}:" in text
-    assert "2 labels (2 new) in 1 frame since the run before; 1 of 312 pseudo-labels" in text
+    assert "2 labels (2 new) in 1 frame since the run before; 1 of 259 pseudo-labels" in text
     assert "held-out MPJPE multi-view 46 → 43 mm." in text
     assert "lift.steps: " in text
     table = [line.split() for line in text.splitlines() if line.startswith((first.id, second.id))]
