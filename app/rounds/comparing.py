@@ -31,8 +31,6 @@ if TYPE_CHECKING:
 _SETTLE_MS = 120
 # A living run announces files of a few frames.
 _TAKE_UP_MS = 1000
-# So long after the last of them a run rests.
-_REST_MS = 60_000
 
 
 class Comparing(QObject):
@@ -62,10 +60,6 @@ class Comparing(QObject):
         self._settle = QTimer(self)
         self._settle.setSingleShot(True)
         self._settle.timeout.connect(self._work)
-        self._rest = QTimer(self)
-        self._rest.setSingleShot(True)
-        self._rest.setInterval(_REST_MS)
-        self._rest.timeout.connect(self._on_rest)
         session.project_changed.connect(self._on_project_changed)
         session.project_closing.connect(self._stop)
         session.compared_changed.connect(self._on_compared_changed)
@@ -220,23 +214,14 @@ class Comparing(QObject):
 
     def _on_taken_up(self, frames: frozenset[int]) -> None:
         """The side after says more: only that is compared; comparing all would go on and on."""
-        if self._session.compared is None:
+        source, diff = self._session.source, self._session.diff
+        if source is None or self._session.compared is None:
             return
-        if self._session.diff is None and not self._is_making:
+        is_lacking = diff is None or not {*source.persons} <= {*diff.persons}
+        if is_lacking and not self._is_making:
             self._is_stale = not self.error
         self._edited |= frames
-        self._rest.start()
         self._ask(_TAKE_UP_MS)
-
-    def _on_rest(self) -> None:
-        """All is compared once where more than frames may have come: people, or a noise scale."""
-        source, diff = self._session.source, self._session.diff
-        if source is None or diff is None or self._session.compared is None:
-            return
-        is_scaled = self._session.settings.scale_mm is not None
-        if not is_scaled or not {*source.persons} <= {*diff.persons}:
-            self._is_stale = not self.error
-            self._ask(0)
 
     # The work.
 
@@ -307,7 +292,6 @@ class Comparing(QObject):
 
     def _drop(self) -> None:
         self._settle.stop()
-        self._rest.stop()
         self._is_making = False
         job, self._job = self._job, None
         if job is not None:
