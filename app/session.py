@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import threading
 import time
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -62,7 +63,8 @@ class Session(Document):
             from core.diagnosis import warm_up
 
             warm_up()
-            self.engine_warmed.emit()
+            with suppress(RuntimeError):  # the window may be gone by then, and this with it
+                self.engine_warmed.emit()
 
         threading.Thread(target=load, name="warm-up", daemon=True).start()
 

@@ -1,7 +1,9 @@
+import threading
 from dataclasses import asdict
 
 import numpy as np
 import pytest
+import shiboken6
 
 from app.session import Session
 from app.state import HoverTarget
@@ -123,3 +125,17 @@ def test_signals_keep_no_reference(session):
     for _ in range(2000):
         session.cursor_changed.emit(session.cursor, session.cursor)
     assert abs(sys.getrefcount(session.cursor) - count) < 10
+
+
+def test_a_session_that_goes_before_the_engine_is_in_is_missed_by_nobody(qapp, monkeypatch):
+    gone, broken = threading.Event(), []
+    monkeypatch.setattr("core.diagnosis.warm_up", lambda: gone.wait(10))
+    monkeypatch.setattr(threading, "excepthook", broken.append)
+    session = Session()
+    session.warm_up()
+    shiboken6.delete(session)
+    gone.set()
+    for thread in threading.enumerate():
+        if thread.name == "warm-up":
+            thread.join(10)
+    assert broken == []
