@@ -1,20 +1,14 @@
-"""Summaries on disk: a cache, named by what they were computed from, and made anew at will.
-
-Written under a temporary name, flushed and renamed, never in place: a file that is there is whole.
-"""
+"""Summaries on disk: a cache, named by what they were computed from, and made anew at will."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
-import h5py
-import numpy as np
-
+from core.cached_arrays import ArrayCache
 from core.diagnosis.summary import RecordingSummary, SummarySource, summarise
 from core.errors import DataError
-from core.files import write_atomically
 from core.settings import TriangulationSettings
 
 if TYPE_CHECKING:
@@ -22,17 +16,20 @@ if TYPE_CHECKING:
 
     from core.diagnosis.source import Progress
 
-_VERSION = 5
-_ARRAYS = (
-    "worst_residual_px",
-    "share_discarded",
-    "annotated",
-    "wss_bin",
-    "kept",
-    "frame_cameras",
-    "wss_counts",
-    "joint_counts",
-    "camera_sums",
+_CACHE = ArrayCache(
+    what="a summary of a recording",
+    version=6,
+    names=(
+        "worst_residual_px",
+        "share_discarded",
+        "annotated",
+        "wss_bin",
+        "kept",
+        "frame_cameras",
+        "wss_counts",
+        "joint_counts",
+        "camera_sums",
+    ),
 )
 
 
@@ -84,7 +81,7 @@ def summary_path(project: CachingSource, settings: TriangulationSettings) -> Pat
         OSError: there cannot be a cache.
     """
     key = json.dumps(
-        ["summary", _VERSION, project.data_key, project.num_frames, asdict(settings)],
+        ["summary", _CACHE.version, project.data_key, project.num_frames, asdict(settings)],
         sort_keys=True,
     )
     return project.cache_path(key)
@@ -92,18 +89,8 @@ def summary_path(project: CachingSource, settings: TriangulationSettings) -> Pat
 
 def save_summary(summary: RecordingSummary, path: Path) -> None:
     """Write a summary, wholly or not at all."""
-
-    def fill(temporary: Path) -> None:
-        with h5py.File(temporary, "w") as file:
-            file.attrs["version"] = _VERSION
-            file.attrs["settings"] = json.dumps(asdict(summary.settings))
-            file.attrs["persons"] = np.array(summary.persons, dtype=np.int64)
-            for name in _ARRAYS:
-                values = getattr(summary, name)
-                packing = {"compression": "lzf"} if values.size > 1000 else {}
-                file.create_dataset(name, data=values, **packing)
-
-    write_atomically(path, fill)
+    about = {"settings": asdict(summary.settings), "persons": summary.persons}
+    _CACHE.save(path, about, {name: getattr(summary, name) for name in _CACHE.names})
 
 
 def load_summary(path: Path) -> RecordingSummary:
@@ -112,26 +99,9 @@ def load_summary(path: Path) -> RecordingSummary:
     Raises:
         DataError: it is none, of another version, or damaged.
     """
+    about, arrays = _CACHE.load(path)
     try:
-        with h5py.File(path, "r") as file:
-            attributes: Any = file.attrs
-            datasets: Any = file
-            if int(attributes["version"]) != _VERSION:
-                raise _damaged(path, f"version {attributes['version']}")
-            settings: dict[str, Any] = json.loads(str(attributes["settings"]))
-            values: dict[str, Any] = {name: datasets[name][()] for name in _ARRAYS}
-            persons = tuple(int(person) for person in attributes["persons"])
-            return RecordingSummary(
-                settings=TriangulationSettings(**settings), persons=persons, **values
-            )
-    except (OSError, KeyError, TypeError, json.JSONDecodeError) as error:
-        raise _damaged(path, str(error)) from error
-
-
-def _damaged(path: Path, found: str) -> DataError:
-    return DataError(
-        path,
-        expected=f"a summary of a recording, version {_VERSION}",
-        found=found,
-        remedy="Delete this file; it will be made again.",
-    )
+        settings = TriangulationSettings(**about["settings"])
+        return RecordingSummary(settings=settings, persons=tuple(about["persons"]), **arrays)
+    except (KeyError, TypeError) as error:
+        raise _CACHE.damaged(path, str(error)) from error
